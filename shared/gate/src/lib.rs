@@ -1,0 +1,3 @@
+//! The tenant's rules: trust roots, identities, revocations and limits.
+
+pub mod rules;

@@ -1,0 +1,8 @@
+//! The contract between operator and enclave: requests, replies, the signed envelope, and who signed it.
+//!
+//! Nothing here talks to AWS or reads a clock; every bound is checked before what it bounds is parsed.
+
+pub mod code;
+pub mod names;
+pub mod reply;
+pub mod request;
