@@ -1,1 +1,29 @@
+//! The line: signed requests become hosts and load balancers, one after the other.
+//!
+//! The way of a request is straight: `receive` → `open` → `bind` → `claim` → `authorize` → `plan` → `apply` →
+//! `record` → `reply`. Decisions are pure functions (`bind`, `desired`, `progress`, `outcome`, `parameters`, `result`); `handler`,
+//! `work`, `apply` and `ending` are the thin shell around them.
 
+mod apply;
+mod bind;
+mod check;
+mod claim;
+mod config;
+mod desired;
+mod ending;
+mod facts;
+mod handler;
+mod host_records;
+mod inventory;
+mod line;
+mod message;
+mod outcome;
+mod parameters;
+mod progress;
+mod reply;
+mod result;
+mod tenant;
+mod work;
+
+pub use config::Config;
+pub use handler::Provision;

@@ -1,4 +1,12 @@
 //! What the functions share: the foundation they stand on, the ledger, the pure reconcile core,
 //! configuration and telemetry.
 
+pub mod aws;
+pub mod config;
+pub mod creation;
 pub mod foundation;
+pub mod ledger;
+pub mod reconcile;
+pub mod store;
+pub mod tags;
+pub mod telemetry;

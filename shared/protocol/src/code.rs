@@ -116,7 +116,10 @@ impl Code {
     /// The code as it stands on the wire.
     pub fn as_str(self) -> String {
         // A unit variant always serialises to a string.
-        serde_json::to_value(self).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+        serde_json::to_value(self)
+            .ok()
+            .and_then(|value| value.as_str().map(str::to_owned))
+            .unwrap_or_default()
     }
 }
 

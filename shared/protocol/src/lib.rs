@@ -2,7 +2,12 @@
 //!
 //! Nothing here talks to AWS or reads a clock; every bound is checked before what it bounds is parsed.
 
+pub mod chain;
 pub mod code;
+pub mod envelope;
+pub mod identity;
+pub mod key;
 pub mod names;
 pub mod reply;
 pub mod request;
+pub mod schema;

@@ -50,11 +50,13 @@ pub struct Request {
     /// After this it is refused; at most 15 minutes after `issued_at`.
     pub expires_at: Timestamp,
     /// SHA-256 of the signer's leaf certificate (DER), in lower-case hexadecimal.
+    #[schemars(extend("pattern" = "^[0-9a-f]{64}$"))]
     pub certificate_sha256: String,
     /// Whether to act or only to say what would be done.
     pub mode: Mode,
     /// Seconds from the claim until an unfinished request fails; 1 to 86400, by default 1800.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 86400))]
     pub deadline_seconds: Option<u32>,
     /// What is to be done.
     pub order: Order,

@@ -1,0 +1,242 @@
+//! `apply`: one wave of steps. What creates something stands in the ledger, to the letter, before it is called.
+
+use enclave_account::Made;
+use enclave_core::aws::{AwsFailure, ErrorClass};
+use enclave_core::creation::{Answer, Creation, StoredCall};
+use enclave_core::ledger::{HostFault, HostStage, RequestRecord};
+use enclave_core::reconcile::{InstanceState, Observed, ObservedBalancing, Plan, Reading, Step, attest};
+use enclave_core::store::Stored;
+use enclave_protocol::code::Code;
+use enclave_protocol::names::HostId;
+use enclave_protocol::request::Request;
+use jiff::Timestamp;
+
+use crate::desired::owner;
+use crate::handler::{Retry, count};
+use crate::host_records;
+use crate::parameters::creation;
+use crate::progress::{hosts_to_attest, mark_ended, unlisted_hosts};
+use crate::tenant::FreezeState;
+use crate::work::Work;
+
+/// Tries of a call whose failure may pass, before it is reported as it is. Throttles and faults on the way do not
+/// count: they pass, or the request's deadline does.
+const MAX_TRIES: u32 = 5;
+
+/// How far a wave came.
+#[derive(Debug)]
+pub(crate) enum Applied {
+    /// All of it was done.
+    All,
+    /// The rest has to wait, and why.
+    Later(String),
+    /// AWS refused a step for good.
+    Refused(AwsFailure),
+}
+
+impl Work<'_> {
+    /// Takes the steps of a plan, creating ones first, in the plan's order.
+    pub(crate) async fn apply(
+        &self,
+        record: &mut Stored<RequestRecord>,
+        request: &Request,
+        observed: &Observed,
+        plan: &Plan,
+    ) -> Result<Applied, Retry> {
+        let nothing = ObservedBalancing::default();
+        let balancing = match &observed.balancing {
+            Reading::Known(balancing) => balancing,
+            Reading::Unknown(_) => &nothing,
+        };
+        let now = Timestamp::now();
+        let foundation = &self.rules.foundation;
+        for step in &plan.steps {
+            if let Some(creation) = creation(step, request.request_id, foundation, Some(balancing)) {
+                record.value.note(now, step.summary());
+                intend(&mut record.value, creation, now);
+            }
+        }
+        if record.value.has_unanswered_call() {
+            self.store.update(record).await?;
+            match self.answer_calls(record, request).await? {
+                Applied::All => {}
+                other => return Ok(other),
+            }
+        }
+        for step in plan.steps.iter().filter(|step| !creates(step)) {
+            if let FreezeState::Frozen(why) = self.tenant.freeze().await {
+                return Ok(Applied::Later(why));
+            }
+            if let Step::Terminate { hosts } = step {
+                host_records::want_terminated(self.store, hosts).await?;
+            }
+            tracing::info!(step = step.kind(), summary = step.summary(), "changing");
+            record.value.note(Timestamp::now(), step.summary());
+            match self.account.change(step, balancing).await {
+                Ok(()) => count(self.metrics, "Changes"),
+                Err(failure)
+                    if failure.class.is_worth_retrying() || failure.class == ErrorClass::NotFound =>
+                {
+                    return Ok(Applied::Later(failure.to_string()));
+                }
+                Err(failure) => return Ok(Applied::Refused(failure)),
+            }
+        }
+        Ok(Applied::All)
+    }
+
+    /// Makes every call of the ledger that has no answer yet, exactly as it stands there.
+    pub(crate) async fn answer_calls(
+        &self,
+        record: &mut Stored<RequestRecord>,
+        request: &Request,
+    ) -> Result<Applied, Retry> {
+        let mut applied = Applied::All;
+        for index in 0..record.value.calls.len() {
+            if record.value.calls[index].answer.is_some() {
+                continue;
+            }
+            if let FreezeState::Frozen(why) = self.tenant.freeze().await {
+                applied = Applied::Later(why);
+                break;
+            }
+            let call = &mut record.value.calls[index];
+            let answered = self.account.create(&call.creation).await;
+            let now = Timestamp::now();
+            match answered {
+                Ok(made) => {
+                    call.answer = Some(match made {
+                        Made::Hosts(hosts) => Answer::Launched { hosts, at: now },
+                        Made::Arn(arn) => Answer::Created { arn },
+                    });
+                    count(self.metrics, "Changes");
+                }
+                Err(failure) => {
+                    tracing::warn!(%failure, class = ?failure.class, "a creating call failed");
+                    count(self.metrics, "AwsFailures");
+                    let passes = matches!(failure.class, ErrorClass::Throttle | ErrorClass::Transient);
+                    call.tries += u32::from(!passes);
+                    let may_pass = failure.class.is_worth_retrying()
+                        || (failure.class == ErrorClass::NotFound
+                            && !matches!(call.creation, Creation::RunInstances(_)));
+                    let again = passes || (may_pass && call.tries < MAX_TRIES);
+                    let what = failure.to_string();
+                    if again {
+                        applied = Applied::Later(what.clone());
+                    } else {
+                        call.answer = Some(Answer::Refused { failure, at: now });
+                    }
+                    record.value.note(now, what);
+                }
+            }
+        }
+        self.list_launched_hosts(&mut record.value, request).await?;
+        self.store.update(record).await?;
+        Ok(applied)
+    }
+
+    /// Gives every launched host its own object in the ledger and its place in the request.
+    pub(crate) async fn list_launched_hosts(
+        &self,
+        record: &mut RequestRecord,
+        request: &Request,
+    ) -> Result<(), Retry> {
+        let hosts = unlisted_hosts(record);
+        let Some((application, cluster)) = request.order.application_and_cluster() else { return Ok(()) };
+        host_records::create(self.store, request.request_id, &owner(application, cluster), record, &hosts)
+            .await?;
+        for host in &hosts {
+            record.set_stage(host, HostStage::Launched, None, Timestamp::now());
+        }
+        Ok(())
+    }
+
+    /// Moves hosts on by what was seen: the ended are marked, the running attested.
+    pub(crate) async fn follow_hosts(
+        &self,
+        record: &mut Stored<RequestRecord>,
+        observed: &Observed,
+        now: Timestamp,
+    ) -> Result<(), Retry> {
+        let Reading::Known(hosts) = &observed.hosts else { return Ok(()) };
+        let mut changed = mark_ended(&mut record.value, hosts, now);
+        let running = hosts_to_attest(&record.value, hosts);
+        if !running.is_empty() {
+            match self.account.host_evidence(&running).await {
+                Err(failure) => tracing::warn!(%failure, "hosts cannot be attested now"),
+                Ok(evidence) => {
+                    let images = self.rules.images();
+                    for (id, evidence) in &evidence {
+                        let Some(host) = hosts.get(id) else { continue };
+                        let attested = attest(host, evidence, &self.rules.foundation, &images);
+                        changed |= set_attested(&mut record.value, id, attested, now);
+                    }
+                }
+            }
+        }
+        if changed {
+            self.store.update(record).await?;
+        }
+        Ok(())
+    }
+
+    /// At the end of a request: a launch without an answer is looked up by its token, never replayed.
+    pub(crate) async fn look_up_launches(
+        &self,
+        record: &mut RequestRecord,
+        request: &Request,
+        observed: &Observed,
+    ) -> Result<(), Retry> {
+        let Reading::Known(hosts) = &observed.hosts else { return Ok(()) };
+        for call in record.calls.iter_mut().filter(|call| call.answer.is_none()) {
+            let Creation::RunInstances(launch) = &call.creation else { continue };
+            let launched: Vec<HostId> = hosts
+                .iter()
+                .filter(|(_, host)| {
+                    host.client_token == launch.client_token && host.state != InstanceState::Terminated
+                })
+                .map(|(id, _)| id.clone())
+                .collect();
+            if !launched.is_empty() {
+                call.answer = Some(Answer::Launched { hosts: launched, at: Timestamp::now() });
+            }
+        }
+        self.list_launched_hosts(record, request).await
+    }
+}
+
+fn set_attested(
+    record: &mut RequestRecord,
+    id: &HostId,
+    attested: Result<(), Vec<String>>,
+    now: Timestamp,
+) -> bool {
+    match attested {
+        Ok(()) => record.set_stage(id, HostStage::Ready, None, now),
+        Err(faults) => {
+            let reason = format!("{id} is not as it must be: {}", faults.join("; "));
+            tracing::error!(host = id.as_str(), reason, "attestation failed");
+            let fault = HostFault { code: Code::AttestationFailed, reason };
+            record.set_stage(id, HostStage::Unfit, Some(fault), now)
+        }
+    }
+}
+
+/// Writes a creating call down. The same call that was answered before (what it made is not seen yet, or is gone) is
+/// made again, not listed again: by its token or name it makes nothing twice.
+fn intend(record: &mut RequestRecord, creation: Creation, now: Timestamp) {
+    match record.calls.iter_mut().find(|call| call.creation == creation) {
+        Some(call) => call.answer = None,
+        None => record.calls.push(StoredCall { creation, decided_at: now, tries: 0, answer: None }),
+    }
+}
+
+fn creates(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::Launch { .. }
+            | Step::CreateTargetGroup { .. }
+            | Step::CreateBalancer { .. }
+            | Step::CreateListener { .. }
+    )
+}

@@ -1,0 +1,66 @@
+//! `receive`: what kind of message lies on the line.
+
+use enclave_protocol::envelope::{Envelope, EnvelopeError, MAX_MESSAGE_BYTES};
+use serde::Deserialize;
+
+/// A message on the line.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// Time to look again; carries no order.
+    Tick,
+    /// Something happened to a host; carries no order and is not believed, only looked after.
+    HostEvent {
+        /// EventBridge's name for it.
+        detail_type: String,
+    },
+    /// A signed request, perhaps.
+    Envelope(Result<Envelope, EnvelopeError>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tick {
+    /// `EventBridge` Scheduler's execution id: makes each tick's body its own.
+    #[serde(rename = "tick")]
+    _execution_id: String,
+}
+
+#[derive(Deserialize)]
+struct HostEvent {
+    #[serde(rename = "detail-type")]
+    detail_type: String,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
+/// Tells the kinds apart. Whatever is neither tick nor host event must be an envelope.
+pub(crate) fn classify(body: &str) -> Message {
+    if body.len() <= MAX_MESSAGE_BYTES {
+        if serde_json::from_str::<Tick>(body).is_ok() {
+            return Message::Tick;
+        }
+        if let Ok(event) = serde_json::from_str::<HostEvent>(body) {
+            return Message::HostEvent { detail_type: event.detail_type.chars().take(80).collect() };
+        }
+    }
+    Message::Envelope(Envelope::parse(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_in_a_tick_or_host_event_is_dropped_with_the_rest_of_it() {
+        let event = r#"{"detail-type":"EC2 Instance State-change Notification","source":"aws.ec2","order":{}}"#;
+        assert!(matches!(classify(event), Message::HostEvent { .. }));
+        assert!(matches!(classify(r#"{"tick":"1"}"#), Message::Tick));
+        assert!(matches!(classify(r#"{"tick":"1","order":{}}"#), Message::Envelope(Err(_))));
+    }
+
+    #[test]
+    fn an_oversized_tick_is_not_even_parsed() {
+        let body = format!(r#"{{"tick":"{}"}}"#, "x".repeat(MAX_MESSAGE_BYTES));
+        assert!(matches!(classify(&body), Message::Envelope(Err(_))));
+    }
+}

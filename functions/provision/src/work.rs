@@ -1,0 +1,327 @@
+//! `authorize` → `plan` → `apply` → `record` → `reply` for one claimed request, wave by wave.
+
+use std::sync::Mutex;
+
+use enclave_account::{Account, BalancingScope};
+use enclave_core::ledger::{HostStage, LoadBalancerRecord, OpenRequest, RequestRecord};
+use enclave_core::reconcile::{Limits, Observed, Plan, Reading, is_gone, plan, preview};
+use enclave_core::store::{Store, Stored};
+use enclave_core::telemetry::Metrics;
+use enclave_gate::{Denial, authorize_order, authorize_signer};
+use enclave_protocol::chain::{Opened, open};
+use enclave_protocol::code::Code;
+use enclave_protocol::envelope::Envelope;
+use enclave_protocol::reply::{Decision, PlanPreview, PlannedStep, Reply};
+use enclave_protocol::request::{Mode, Order, Request};
+use jiff::Timestamp;
+
+use crate::apply::Applied;
+use crate::bind::bind;
+use crate::check::check_order;
+use crate::desired::{desired, desired_load_balancer, owner};
+use crate::facts::other_hosts;
+use crate::handler::{Retry, count};
+use crate::host_records;
+use crate::inventory::inventory;
+use crate::outcome::{Outcome, outcome};
+use crate::reply::send;
+use crate::result::result;
+use crate::tenant::{FreezeState, Rules, TenantBucket};
+
+/// Most waves for one request in one invocation: enough for the longest way of a load balancer, and a bound on work
+/// that reads which lag behind could otherwise repeat.
+const MAX_WAVES: usize = 12;
+
+/// Where a request stands after it was worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The final reply is sent.
+    Finished,
+    /// It waits for the next tick.
+    Open,
+}
+
+/// What working on a request needs.
+pub(crate) struct Work<'a> {
+    pub(crate) sqs: &'a aws_sdk_sqs::Client,
+    pub(crate) results_queue_url: &'a str,
+    pub(crate) tenant: TenantBucket,
+    pub(crate) metrics: &'a Mutex<Metrics>,
+    /// Nothing is begun after this.
+    pub(crate) stop_at: Timestamp,
+    pub(crate) rules: &'a Rules,
+    pub(crate) account: &'a Account,
+    pub(crate) store: &'a Store,
+    /// All requests that are not finished.
+    pub(crate) open: &'a [OpenRequest],
+}
+
+impl Work<'_> {
+    /// Sends the last reply once more, where there is one.
+    pub(crate) async fn resend(&self, record: &RequestRecord) -> Result<(), Retry> {
+        let Some(last) = record.replies.last() else { return Ok(()) };
+        let reply: Reply = serde_json::from_str(last)?;
+        let group = reply.request_id.map(|id| id.to_string()).unwrap_or_default();
+        Ok(send(self.sqs, self.results_queue_url, &group, last).await?)
+    }
+
+    /// Works on a request as far as it goes now.
+    pub(crate) async fn advance(&self, record: &mut Stored<RequestRecord>) -> Result<Standing, Retry> {
+        if record.value.finished {
+            self.resend(&record.value).await?;
+            return Ok(Standing::Finished);
+        }
+        let (request, signer) = self.reopen(&record.value)?;
+        let signer = match signer {
+            Ok(signer) => signer,
+            Err(denial) => return self.deny(record, &request, None, denial).await,
+        };
+        for _ in 0..MAX_WAVES {
+            if Timestamp::now() >= self.stop_at {
+                break;
+            }
+            let observed = self.observe(&request).await;
+            if let Some(standing) = self.wave(record, &request, &signer, &observed).await? {
+                return Ok(standing);
+            }
+        }
+        self.wait(record, &request, None, "work goes on with the next tick").await
+    }
+
+    /// Every resume verifies the stored envelope anew; it was readable when it was claimed.
+    fn reopen(&self, record: &RequestRecord) -> Result<(Request, Result<Opened, Denial>), Retry> {
+        let envelope =
+            Envelope::parse(&record.envelope).map_err(|_| Retry::Event("a readable envelope"))?;
+        let request =
+            Request::parse(&envelope.payload).map_err(|_| Retry::Event("a readable request"))?;
+        let signer = open(&envelope, &self.rules.roots, record.sent_at)
+            .map_err(|error| Denial { code: error.code, message: error.message })
+            .and_then(|signer| {
+                bind(&request, &signer, &self.rules.foundation, record.sent_at).map(|()| signer)
+            });
+        Ok((request, signer))
+    }
+
+    /// One look, and one wave of what follows from it; `None` asks for another.
+    async fn wave(
+        &self,
+        record: &mut Stored<RequestRecord>,
+        request: &Request,
+        signer: &Opened,
+        observed: &Observed,
+    ) -> Result<Option<Standing>, Retry> {
+        let now = Timestamp::now();
+        if let Err(denial) = authorize_signer(&self.rules.gate, signer, request) {
+            return self.deny(record, request, Some(observed), denial).await.map(Some);
+        }
+        if let Some(why) = unread(&request.order, observed) {
+            if now >= record.value.deadline_at {
+                let late = Outcome::failed(Code::DeadlineExceeded, format!("the account cannot be read: {why}"));
+                return self.finish(record, request, Some(observed), late).await.map(Some);
+            }
+            return self.wait(record, request, Some(observed), &format!("reading the account: {why}")).await.map(Some);
+        }
+        let decision = self.authorize(request, observed, record.value.accepted).await;
+        if let (Mode::Apply, Err(denial)) = (request.mode, &decision) {
+            return self.deny(record, request, Some(observed), denial.clone()).await.map(Some);
+        }
+        if !record.value.accepted {
+            if let Err(denial) = check_order(&request.order, observed, self.store, self.rules).await? {
+                return self.deny(record, request, Some(observed), denial).await.map(Some);
+            }
+            if let Order::Describe(order) = &request.order {
+                let inventory = inventory(order, observed, self.rules);
+                let done = Outcome::done(format!("{} hosts are listed", inventory.hosts.len()));
+                let mut reply = result(request, &record.value, observed, &self.rules.foundation, &done, now);
+                reply.inventory = Some(inventory);
+                return self.end(record, request, reply).await.map(Some);
+            }
+            if request.mode == Mode::Plan {
+                let reply = self.preview(record, request, observed, decision.err(), now);
+                return self.end(record, request, reply).await.map(Some);
+            }
+            self.accept(record, request, observed, now).await?;
+        }
+
+        if record.value.has_unanswered_call() {
+            return match self.answer_calls(record, request).await? {
+                Applied::All => Ok(None),
+                Applied::Refused(failure) => {
+                    let refused = Outcome::refused_by_aws(&failure);
+                    self.finish(record, request, Some(observed), refused).await.map(Some)
+                }
+                Applied::Later(why) => self.later(record, request, observed, &why).await.map(Some),
+            };
+        }
+        self.follow_hosts(record, observed, now).await?;
+        let plan = self.plan(&record.value, request, observed, now);
+        if let Some(outcome) = outcome(request, &record.value, self.rules, observed, &plan, now) {
+            return self.finish(record, request, Some(observed), outcome).await.map(Some);
+        }
+        if plan.steps.is_empty() {
+            let why = plan.findings.first().map(|finding| format!("{finding:?}")).unwrap_or_default();
+            tracing::info!(findings = plan.findings.len(), why, "nothing to do but wait");
+            return self.wait(record, request, Some(observed), "waiting for AWS").await.map(Some);
+        }
+        match self.apply(record, request, observed, &plan).await? {
+            Applied::All => Ok(None),
+            Applied::Refused(failure) => {
+                let refused = Outcome::refused_by_aws(&failure);
+                self.finish(record, request, Some(observed), refused).await.map(Some)
+            }
+            Applied::Later(why) => self.later(record, request, observed, &why).await.map(Some),
+        }
+    }
+
+    /// What cannot go on now fails at the deadline and waits before it.
+    async fn later(
+        &self,
+        record: &mut Stored<RequestRecord>,
+        request: &Request,
+        observed: &Observed,
+        why: &str,
+    ) -> Result<Standing, Retry> {
+        if Timestamp::now() >= record.value.deadline_at {
+            let message = format!("not all was done by {}: {why}", record.value.deadline_at);
+            let late = Outcome::failed(Code::DeadlineExceeded, message);
+            return self.finish(record, request, Some(observed), late).await;
+        }
+        self.wait(record, request, Some(observed), why).await
+    }
+
+    /// Reads what the order is about; what it is not about stays unread.
+    async fn observe(&self, request: &Request) -> Observed {
+        let unread = || "not looked at".to_owned();
+        let owner = request.order.application_and_cluster().map(|(app, cluster)| owner(app, cluster));
+        let (hosts, balancing) = match &request.order {
+            Order::ProvisionHosts(_) | Order::DeprovisionHosts(_) => (true, None),
+            Order::ConfigureLoadBalancer(_) => (true, owner.as_ref().map(BalancingScope::Owner)),
+            Order::RemoveLoadBalancer(_) => (false, owner.as_ref().map(BalancingScope::Owner)),
+            Order::Describe(_) => (true, Some(BalancingScope::Enclave)),
+        };
+        let hosts = if hosts { self.account.observe_hosts().await } else { Reading::Unknown(unread()) };
+        let balancing = match balancing {
+            Some(scope) => self.account.observe_balancing(scope).await,
+            None => Reading::Unknown(unread()),
+        };
+        Observed { hosts, balancing }
+    }
+
+    /// Freeze, then the order's bounds. A freeze refuses what is new; what was accepted waits for its end.
+    async fn authorize(&self, request: &Request, observed: &Observed, accepted: bool) -> Result<(), Denial> {
+        let changes = !matches!(request.order, Order::Describe(_));
+        if changes
+            && !accepted
+            && let FreezeState::Frozen(message) = self.tenant.freeze().await
+        {
+            return Err(Denial { code: Code::Frozen, message });
+        }
+        let others = match &observed.hosts {
+            Reading::Known(hosts) => other_hosts(hosts, self.open, request.request_id),
+            Reading::Unknown(_) => 0,
+        };
+        let foundation = &self.rules.foundation;
+        authorize_order(&self.rules.gate, &foundation.tenant, &foundation.images, others, &request.order)
+    }
+
+    /// From here on the request can fail, but not be rejected: what it wants goes to the ledger first.
+    async fn accept(
+        &self,
+        record: &mut Stored<RequestRecord>,
+        request: &Request,
+        observed: &Observed,
+        now: Timestamp,
+    ) -> Result<(), Retry> {
+        match &request.order {
+            Order::DeprovisionHosts(order) => {
+                let launched_at = host_records::want_terminated(self.store, &order.host_ids).await?;
+                let Reading::Known(hosts) = &observed.hosts else { return Ok(()) };
+                for id in &order.host_ids {
+                    let gone = launched_at.get(id).is_some_and(|at| is_gone(hosts.get(id), *at, now));
+                    let stage = if gone { HostStage::Gone } else { HostStage::Unwanted };
+                    record.value.set_stage(id, stage, None, now);
+                }
+            }
+            Order::ConfigureLoadBalancer(order) => {
+                let name = desired_load_balancer(order, &self.rules.foundation).name;
+                let wanted = LoadBalancerRecord {
+                    application: order.application.clone(),
+                    cluster: order.cluster.clone(),
+                    request_id: request.request_id,
+                    endpoints: order.endpoints.clone(),
+                    targets: order.targets.clone(),
+                    present: true,
+                };
+                host_records::want_load_balancer(self.store, &name, wanted).await?;
+            }
+            Order::RemoveLoadBalancer(order) => {
+                let owner = owner(&order.application, &order.cluster);
+                if let Reading::Known(balancing) = &observed.balancing {
+                    for (name, balancer) in &balancing.load_balancers {
+                        if balancer.owner.as_ref() == Some(&owner) {
+                            host_records::want_no_load_balancer(self.store, name, request.request_id).await?;
+                        }
+                    }
+                }
+            }
+            Order::ProvisionHosts(_) | Order::Describe(_) => {}
+        }
+        record.value.accepted = true;
+        record.value.note(now, "accepted");
+        count(self.metrics, "Accepted");
+        Ok(self.store.update(record).await?)
+    }
+
+    fn plan(&self, record: &RequestRecord, request: &Request, observed: &Observed, now: Timestamp) -> Plan {
+        plan(&desired(request, record, &self.rules.foundation), observed, &Limits::default(), now)
+    }
+
+    fn preview(
+        &self,
+        record: &mut Stored<RequestRecord>,
+        request: &Request,
+        observed: &Observed,
+        denial: Option<Denial>,
+        now: Timestamp,
+    ) -> Reply {
+        if let Order::DeprovisionHosts(order) = &request.order {
+            for id in &order.host_ids {
+                record.value.set_stage(id, HostStage::Unwanted, None, now);
+            }
+        }
+        let wanted = desired(request, &record.value, &self.rules.foundation);
+        record.value.hosts.clear();
+        let steps = preview(&wanted, observed, &Limits::default(), now).steps;
+        let message = match &denial {
+            Some(denial) => format!("{} steps would be refused: {}", steps.len(), denial.message),
+            None => format!("{} steps would be taken", steps.len()),
+        };
+        let done = Outcome::done(message);
+        let mut reply = result(request, &record.value, observed, &self.rules.foundation, &done, now);
+        reply.plan = Some(PlanPreview {
+            decision: Decision {
+                allowed: denial.is_none(),
+                code: denial.map_or(Code::Done, |denial| denial.code),
+            },
+            steps: steps
+                .iter()
+                .map(|step| PlannedStep { kind: step.kind().to_owned(), summary: step.summary() })
+                .collect(),
+        });
+        reply
+    }
+}
+
+/// Why a reading that the order stands on is missing.
+fn unread(order: &Order, observed: &Observed) -> Option<String> {
+    let hosts = match (&observed.hosts, order) {
+        (Reading::Unknown(_), Order::RemoveLoadBalancer(_)) | (Reading::Known(_), _) => None,
+        (Reading::Unknown(why), _) => Some(why),
+    };
+    let balancing = match (&observed.balancing, order) {
+        (Reading::Unknown(_), Order::ProvisionHosts(_) | Order::DeprovisionHosts(_))
+        | (Reading::Known(_), _) => None,
+        (Reading::Unknown(why), _) => Some(why),
+    };
+    hosts.or(balancing).cloned()
+}

@@ -1,0 +1,261 @@
+//! Looking at load balancers and their target groups.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_elasticloadbalancingv2::types::{
+    Listener, LoadBalancer, LoadBalancerSchemeEnum, LoadBalancerStateEnum, TargetGroup, TargetHealthStateEnum,
+};
+use enclave_core::aws::AwsFailure;
+use enclave_core::reconcile::{
+    BalancerState, ObservedBalancing, ObservedListener, ObservedLoadBalancer, ObservedTargetGroup, Reading,
+};
+use enclave_core::tags::{self, Owner};
+use enclave_protocol::request::Scheme;
+
+use crate::Account;
+use crate::settings::{CROSS_ZONE, DEREGISTRATION_DELAY, PRESERVE_CLIENT_IP, TCP_IDLE_TIMEOUT, all_set};
+
+/// Most resources of one `DescribeTags` call
+/// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTags.html>).
+const RESOURCES_PER_TAGS_CALL: usize = 20;
+
+/// Largest page of `DescribeLoadBalancers` and `DescribeTargetGroups`
+/// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeLoadBalancers.html>).
+const PER_PAGE: i32 = 400;
+
+/// Whose load balancers are looked at closely; of others only name, state and owner are read.
+#[derive(Debug, Clone, Copy)]
+pub enum BalancingScope<'a> {
+    /// All of the enclave's.
+    Enclave,
+    /// One owner's.
+    Owner(&'a Owner),
+}
+
+impl BalancingScope<'_> {
+    fn contains(self, owner: Option<&Owner>) -> bool {
+        match self {
+            Self::Enclave => owner.is_some(),
+            Self::Owner(wanted) => owner == Some(wanted),
+        }
+    }
+}
+
+type Tags = BTreeMap<String, BTreeMap<String, String>>;
+
+impl Account {
+    /// Everything whose name may be this enclave's, with the details of what is in scope.
+    pub async fn observe_balancing(&self, scope: BalancingScope<'_>) -> Reading<ObservedBalancing> {
+        match self.read_balancing(scope).await {
+            Ok(balancing) => Reading::Known(balancing),
+            Err(failure) => Reading::Unknown(failure.to_string()),
+        }
+    }
+
+    async fn read_balancing(&self, scope: BalancingScope<'_>) -> Result<ObservedBalancing, AwsFailure> {
+        let balancers = self.list_load_balancers().await?;
+        let groups = self.list_target_groups().await?;
+        let arns = balancers.iter().filter_map(|balancer| balancer.load_balancer_arn());
+        let tags = self.tags_of(arns.chain(groups.iter().filter_map(|group| group.target_group_arn()))).await?;
+        let group_names: BTreeMap<&str, &str> = groups
+            .iter()
+            .filter_map(|group| Some((group.target_group_arn()?, group.target_group_name()?)))
+            .collect();
+
+        let mut observed = ObservedBalancing::default();
+        for balancer in &balancers {
+            let (Some(name), Some(arn)) = (balancer.load_balancer_name(), balancer.load_balancer_arn()) else {
+                return Err(AwsFailure::incomplete("DescribeLoadBalancers", "name or ARN"));
+            };
+            let owner = self.owner(&tags, arn);
+            let in_scope = scope.contains(owner.as_ref());
+            let found = ObservedLoadBalancer {
+                arn: arn.to_owned(),
+                dns_name: balancer.dns_name().unwrap_or_default().to_owned(),
+                state: balancer_state(balancer),
+                scheme: scheme(balancer),
+                owner,
+                listeners: if in_scope { self.listeners_of(arn, &group_names).await? } else { BTreeMap::new() },
+                configured: !in_scope || self.is_balancer_configured(arn).await?,
+            };
+            observed.load_balancers.insert(name.to_owned(), found);
+        }
+        for group in &groups {
+            let (Some(name), Some(arn)) = (group.target_group_name(), group.target_group_arn()) else {
+                return Err(AwsFailure::incomplete("DescribeTargetGroups", "name or ARN"));
+            };
+            let owner = self.owner(&tags, arn);
+            let in_scope = scope.contains(owner.as_ref());
+            let found = ObservedTargetGroup {
+                arn: arn.to_owned(),
+                owner,
+                balancer: tags.get(arn).and_then(|tags| tags.get(tags::LOAD_BALANCER)).cloned(),
+                port: group.port().and_then(|port| port.try_into().ok()).unwrap_or_default(),
+                targets: if in_scope { self.targets_of(arn).await? } else { BTreeSet::new() },
+                configured: !in_scope || self.is_target_group_configured(arn).await?,
+            };
+            observed.target_groups.insert(name.to_owned(), found);
+        }
+        Ok(observed)
+    }
+
+    async fn list_load_balancers(&self) -> Result<Vec<LoadBalancer>, AwsFailure> {
+        let mut found = Vec::new();
+        let mut pages = self.elb.describe_load_balancers().page_size(PER_PAGE).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| AwsFailure::new("DescribeLoadBalancers", &error))?;
+            let ours = |balancer: &LoadBalancer| {
+                balancer.load_balancer_name().is_some_and(|name| self.names.contains(name))
+            };
+            found.extend(page.load_balancers.unwrap_or_default().into_iter().filter(ours));
+        }
+        Ok(found)
+    }
+
+    async fn list_target_groups(&self) -> Result<Vec<TargetGroup>, AwsFailure> {
+        let mut found = Vec::new();
+        let mut pages = self.elb.describe_target_groups().page_size(PER_PAGE).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| AwsFailure::new("DescribeTargetGroups", &error))?;
+            let ours = |group: &TargetGroup| {
+                group.target_group_name().is_some_and(|name| self.names.contains(name))
+            };
+            found.extend(page.target_groups.unwrap_or_default().into_iter().filter(ours));
+        }
+        Ok(found)
+    }
+
+    async fn tags_of(&self, arns: impl Iterator<Item = &str>) -> Result<Tags, AwsFailure> {
+        let arns: Vec<String> = arns.map(str::to_owned).collect();
+        let mut tags = Tags::new();
+        for chunk in arns.chunks(RESOURCES_PER_TAGS_CALL) {
+            let output = self
+                .elb
+                .describe_tags()
+                .set_resource_arns(Some(chunk.to_vec()))
+                .send()
+                .await
+                .map_err(|error| AwsFailure::new("DescribeTags", &error))?;
+            for resource in output.tag_descriptions() {
+                let of_resource = resource
+                    .tags()
+                    .iter()
+                    .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())))
+                    .collect();
+                tags.insert(resource.resource_arn().unwrap_or_default().to_owned(), of_resource);
+            }
+        }
+        Ok(tags)
+    }
+
+    fn owner(&self, tags: &Tags, arn: &str) -> Option<Owner> {
+        Owner::from_tags(&self.enclave_id, tags.get(arn)?)
+    }
+
+    async fn listeners_of(
+        &self,
+        balancer_arn: &str,
+        group_names: &BTreeMap<&str, &str>,
+    ) -> Result<BTreeMap<u16, ObservedListener>, AwsFailure> {
+        let mut found = BTreeMap::new();
+        let mut pages =
+            self.elb.describe_listeners().load_balancer_arn(balancer_arn).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| AwsFailure::new("DescribeListeners", &error))?;
+            for listener in page.listeners() {
+                let port = listener.port().and_then(|port| u16::try_from(port).ok());
+                let (Some(port), Some(arn)) = (port, listener.listener_arn()) else {
+                    return Err(AwsFailure::incomplete("DescribeListeners", "port or ARN"));
+                };
+                let observed = ObservedListener {
+                    arn: arn.to_owned(),
+                    target_group: forwards_to(listener)
+                        .and_then(|arn| group_names.get(arn))
+                        .map(|name| (*name).to_owned()),
+                    configured: self.is_listener_configured(arn).await?,
+                };
+                found.insert(port, observed);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn targets_of(
+        &self,
+        group_arn: &str,
+    ) -> Result<BTreeSet<enclave_protocol::names::HostId>, AwsFailure> {
+        let output = self
+            .elb
+            .describe_target_health()
+            .target_group_arn(group_arn)
+            .send()
+            .await
+            .map_err(|error| AwsFailure::new("DescribeTargetHealth", &error))?;
+        Ok(output
+            .target_health_descriptions()
+            .iter()
+            .filter(|target| {
+                let state = target.target_health().and_then(|health| health.state());
+                state != Some(&TargetHealthStateEnum::Draining)
+            })
+            .filter_map(|target| target.target()?.id()?.parse().ok())
+            .collect())
+    }
+
+    async fn is_balancer_configured(&self, arn: &str) -> Result<bool, AwsFailure> {
+        let output = self
+            .elb
+            .describe_load_balancer_attributes()
+            .load_balancer_arn(arn)
+            .send()
+            .await
+            .map_err(|error| AwsFailure::new("DescribeLoadBalancerAttributes", &error))?;
+        Ok(all_set(&[CROSS_ZONE], output.attributes().iter().map(|a| (a.key(), a.value()))))
+    }
+
+    async fn is_listener_configured(&self, arn: &str) -> Result<bool, AwsFailure> {
+        let output = self
+            .elb
+            .describe_listener_attributes()
+            .listener_arn(arn)
+            .send()
+            .await
+            .map_err(|error| AwsFailure::new("DescribeListenerAttributes", &error))?;
+        Ok(all_set(&[TCP_IDLE_TIMEOUT], output.attributes().iter().map(|a| (a.key(), a.value()))))
+    }
+
+    async fn is_target_group_configured(&self, arn: &str) -> Result<bool, AwsFailure> {
+        let output = self
+            .elb
+            .describe_target_group_attributes()
+            .target_group_arn(arn)
+            .send()
+            .await
+            .map_err(|error| AwsFailure::new("DescribeTargetGroupAttributes", &error))?;
+        let wanted = [DEREGISTRATION_DELAY, PRESERVE_CLIENT_IP];
+        Ok(all_set(&wanted, output.attributes().iter().map(|a| (a.key(), a.value()))))
+    }
+}
+
+fn balancer_state(balancer: &LoadBalancer) -> BalancerState {
+    match balancer.state().and_then(|state| state.code()) {
+        Some(LoadBalancerStateEnum::Active | LoadBalancerStateEnum::ActiveImpaired) => BalancerState::Active,
+        Some(LoadBalancerStateEnum::Failed) => BalancerState::Failed,
+        _ => BalancerState::Provisioning,
+    }
+}
+
+fn scheme(balancer: &LoadBalancer) -> Option<Scheme> {
+    match balancer.scheme() {
+        Some(LoadBalancerSchemeEnum::InternetFacing) => Some(Scheme::Public),
+        _ => None,
+    }
+}
+
+/// The one target group a listener of ours forwards to.
+fn forwards_to(listener: &Listener) -> Option<&str> {
+    match listener.default_actions() {
+        [action] => action.target_group_arn(),
+        _ => None,
+    }
+}

@@ -1,0 +1,195 @@
+//! The AWS SDK as every function uses it, and what its errors mean.
+
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Tries of one call inside the SDK; what still fails waits for the next tick instead.
+const SDK_ATTEMPTS: u32 = 3;
+
+/// Longest time for one call with all its tries.
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Longest time for one try.
+const TRY_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Configuration for every client of a function: bounded tries, bounded time.
+pub async fn sdk_config() -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(aws_config::retry::RetryConfig::standard().with_max_attempts(SDK_ATTEMPTS))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_timeout(CALL_TIMEOUT)
+                .operation_attempt_timeout(TRY_TIMEOUT)
+                .build(),
+        )
+        .load()
+        .await
+}
+
+/// What an AWS error means for us. Total: an unlisted code is `Unknown`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorClass {
+    /// This pool has no room now; another may.
+    Capacity,
+    /// Too many calls; the same call may be made again later.
+    Throttle,
+    /// What the call names does not exist (or not yet).
+    NotFound,
+    /// Not permitted; trying again is pointless.
+    Refused,
+    /// The call itself is wrong.
+    BadInput,
+    /// What the call names is still used by something else.
+    InUse,
+    /// A fault on the way or at AWS; whether the call took effect is not known.
+    Transient,
+    /// A code not in the table: tried again a bounded number of times, then reported as it is.
+    Unknown,
+}
+
+impl ErrorClass {
+    /// Whether the same call may succeed later.
+    pub fn is_worth_retrying(self) -> bool {
+        matches!(self, Self::Throttle | Self::Transient | Self::Unknown | Self::InUse)
+    }
+}
+
+/// One failed AWS call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Error)]
+#[error("{call}: {code}: {message}")]
+pub struct AwsFailure {
+    /// The API's name, e.g. `RunInstances`.
+    pub call: String,
+    /// What it means for us.
+    pub class: ErrorClass,
+    /// AWS's own code, or the kind of fault where no answer came.
+    pub code: String,
+    /// AWS's own message.
+    pub message: String,
+}
+
+impl AwsFailure {
+    /// Classifies what the SDK returned for `call`.
+    pub fn new<E: ProvideErrorMetadata, R>(call: &str, error: &SdkError<E, R>) -> Self {
+        let (class, code, message) = match error {
+            SdkError::ServiceError(service) => {
+                let meta = service.err().meta();
+                let code = meta.code().unwrap_or("NoCode");
+                (classify(code), code, meta.message().unwrap_or("no message").to_owned())
+            }
+            SdkError::TimeoutError(_) => (ErrorClass::Transient, "Timeout", "no answer in time".to_owned()),
+            SdkError::DispatchFailure(failure) => {
+                (ErrorClass::Transient, "DispatchFailure", format!("{:?}", failure.as_connector_error()))
+            }
+            SdkError::ResponseError(_) => {
+                (ErrorClass::Transient, "ResponseError", "the answer could not be read".to_owned())
+            }
+            SdkError::ConstructionFailure(failure) => {
+                (ErrorClass::BadInput, "ConstructionFailure", format!("{failure:?}"))
+            }
+            _ => (ErrorClass::Unknown, "UnknownSdkError", "an error the SDK does not name".to_owned()),
+        };
+        Self { call: call.to_owned(), class, code: code.to_owned(), message }
+    }
+
+    /// A complete answer that lacks what the API promises.
+    pub fn incomplete(call: &str, what: &str) -> Self {
+        Self {
+            call: call.to_owned(),
+            class: ErrorClass::Transient,
+            code: "IncompleteAnswer".to_owned(),
+            message: format!("the answer has no {what}"),
+        }
+    }
+}
+
+/// The one table from AWS error code to class.
+///
+/// Sources: EC2 error codes (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>), the
+/// ELBv2 and S3 API references, and the unfulfillable set of `aws/karpenter-provider-aws` (`pkg/errors/errors.go`).
+pub fn classify(code: &str) -> ErrorClass {
+    match code {
+        "InsufficientInstanceCapacity"
+        | "MaxSpotInstanceCountExceeded"
+        | "VcpuLimitExceeded"
+        | "UnfulfillableCapacity"
+        | "Unsupported"
+        | "InsufficientFreeAddressesInSubnet"
+        | "ReservationCapacityExceeded"
+        | "InstanceLimitExceeded"
+        | "InsufficientHostCapacity" => ErrorClass::Capacity,
+        "RequestLimitExceeded"
+        | "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "TooManyRequestsException"
+        | "RequestThrottled"
+        | "SlowDown"
+        | "EC2ThrottledException" => ErrorClass::Throttle,
+        "ResourceInUse" | "DependencyViolation" => ErrorClass::InUse,
+        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" | "PendingVerification"
+        | "OptInRequired" | "Blocked" | "OperationNotPermitted" => ErrorClass::Refused,
+        "InternalError"
+        | "InternalFailure"
+        | "InternalServiceError"
+        | "ServiceUnavailable"
+        | "Unavailable"
+        | "RequestTimeout"
+        | "RequestExpired"
+        | "ConditionalRequestConflict"
+        | "OperationAborted" => ErrorClass::Transient,
+        "IdempotentParameterMismatch"
+        | "DuplicateLoadBalancerName"
+        | "DuplicateTargetGroupName"
+        | "DuplicateListener"
+        | "ValidationError"
+        | "MissingParameter"
+        | "UnknownParameter"
+        | "TooManyLoadBalancers"
+        | "TooManyTargetGroups"
+        | "TooManyListeners"
+        | "TooManyTargets" => ErrorClass::BadInput,
+        "NoSuchKey" | "NoSuchBucket" | "NotFound" => ErrorClass::NotFound,
+        _ if code.starts_with("AuthFailure") => ErrorClass::Refused,
+        _ if code.contains("NotFound") => ErrorClass::NotFound,
+        _ if code.starts_with("Invalid") => ErrorClass::BadInput,
+        _ => ErrorClass::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_throttle_is_never_taken_for_a_lack_of_capacity() {
+        for code in ["RequestLimitExceeded", "Throttling", "ThrottlingException", "SlowDown"] {
+            assert_eq!(classify(code), ErrorClass::Throttle, "{code}");
+        }
+    }
+
+    #[test]
+    fn every_spelling_of_not_found_is_not_found() {
+        for code in [
+            "InvalidInstanceID.NotFound",
+            "InvalidLaunchTemplateName.NotFoundException",
+            "TargetGroupNotFound",
+            "LoadBalancerNotFound",
+        ] {
+            assert_eq!(classify(code), ErrorClass::NotFound, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_code_nobody_listed_is_unknown_and_worth_a_bounded_retry() {
+        assert_eq!(classify("SomethingNew"), ErrorClass::Unknown);
+        assert!(ErrorClass::Unknown.is_worth_retrying());
+        assert!(!ErrorClass::Refused.is_worth_retrying());
+    }
+}

@@ -1,0 +1,185 @@
+//! Calls that create something, as plain data: written to the ledger before they are made, replayed from it
+//! to the letter after a crash.
+
+use std::collections::BTreeMap;
+
+use enclave_protocol::names::{AvailabilityZone, HostId, ImageId, InstanceType};
+use enclave_protocol::request::Scheme;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::aws::AwsFailure;
+
+/// One place hosts can be launched from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// The instance type.
+    pub instance_type: InstanceType,
+    /// The availability zone.
+    pub availability_zone: AvailabilityZone,
+}
+
+impl std::fmt::Display for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} in {}", self.instance_type, self.availability_zone)
+    }
+}
+
+/// The exact parameters of a creating call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "call", rename_all = "PascalCase")]
+pub enum Creation {
+    /// EC2 `RunInstances`.
+    RunInstances(RunInstances),
+    /// ELBv2 `CreateTargetGroup`.
+    CreateTargetGroup(CreateTargetGroup),
+    /// ELBv2 `CreateLoadBalancer`.
+    CreateLoadBalancer(CreateLoadBalancer),
+    /// ELBv2 `CreateListener`.
+    CreateListener(CreateListener),
+}
+
+/// Parameters of `RunInstances`; all else comes from the launch template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunInstances {
+    /// Makes a replay return the same instances.
+    pub client_token: String,
+    /// The pool launched from.
+    pub pool: Pool,
+    /// The tenant's launch template of the pool's zone.
+    pub launch_template_id: String,
+    /// Its pinned version.
+    pub launch_template_version: u64,
+    /// The image.
+    pub image: ImageId,
+    /// Most instances to launch; at least one.
+    pub max_count: u32,
+    /// Tags of instances and volumes.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Parameters of `CreateTargetGroup`: TCP, IPv6, instance targets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateTargetGroup {
+    /// Its name, which hashes every immutable setting.
+    pub name: String,
+    /// The hosts' port.
+    pub port: u16,
+    /// The zone's VPC.
+    pub vpc_id: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Parameters of `CreateLoadBalancer`: a dual-stack network load balancer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateLoadBalancer {
+    /// Its name, which hashes every immutable setting.
+    pub name: String,
+    /// Who can reach it.
+    pub scheme: Scheme,
+    /// One balancer subnet per availability zone.
+    pub subnet_ids: Vec<String>,
+    /// The balancers' security group: one can never be added later.
+    pub security_group_id: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Parameters of `CreateListener`: TCP, forwarding to one target group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateListener {
+    /// The balancer.
+    pub load_balancer_arn: String,
+    /// The port clients connect to.
+    pub port: u16,
+    /// Where it forwards to.
+    pub target_group_arn: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A creating call in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredCall {
+    /// What is called.
+    pub creation: Creation,
+    /// When it was decided.
+    pub decided_at: Timestamp,
+    /// How often it was tried without a definite answer.
+    pub tries: u32,
+    /// The definite answer; none while it is not known whether the call took effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
+}
+
+/// A definite answer to a creating call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Instances were launched; maybe fewer than asked for.
+    Launched {
+        /// Their ids.
+        hosts: Vec<HostId>,
+        /// When the answer came.
+        at: Timestamp,
+    },
+    /// The object exists.
+    Created {
+        /// Its ARN.
+        arn: String,
+    },
+    /// AWS will not do it.
+    Refused {
+        /// Why.
+        failure: AwsFailure,
+        /// When the answer came.
+        at: Timestamp,
+    },
+}
+
+/// The client token of a launch: the same for a replay, another for another attempt or pool. `RunInstances` takes
+/// at most 64 ASCII characters (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html>),
+/// which is exactly a SHA-256 in hexadecimal.
+pub fn client_token(request_id: Uuid, attempt: u32, pool: &Pool) -> String {
+    let mut hash = Sha256::new();
+    hash.update(request_id.as_bytes());
+    hash.update(attempt.to_be_bytes());
+    hash.update(pool.instance_type.as_str());
+    hash.update([0]);
+    hash.update(pool.availability_zone.as_str());
+    hex::encode(hash.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(instance_type: &str, zone: &str) -> Pool {
+        Pool { instance_type: instance_type.parse().unwrap(), availability_zone: zone.parse().unwrap() }
+    }
+
+    #[test]
+    fn a_token_differs_for_another_request_attempt_family_or_zone() {
+        let request = Uuid::from_u128(1);
+        let base = client_token(request, 0, &pool("m7g.large", "us-east-1a"));
+        assert_eq!(base.len(), 64);
+        assert_eq!(base, client_token(request, 0, &pool("m7g.large", "us-east-1a")));
+        for other in [
+            client_token(Uuid::from_u128(2), 0, &pool("m7g.large", "us-east-1a")),
+            client_token(request, 1, &pool("m7g.large", "us-east-1a")),
+            client_token(request, 0, &pool("m6g.large", "us-east-1a")),
+            client_token(request, 0, &pool("m7g.large", "us-east-1b")),
+        ] {
+            assert_ne!(base, other);
+        }
+    }
+}

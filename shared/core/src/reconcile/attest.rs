@@ -1,0 +1,88 @@
+//! Attestation: what a running host must be before it is handed over.
+
+use enclave_protocol::names::ImageId;
+
+use super::ObservedHost;
+use crate::foundation::Foundation;
+
+/// What a look at one host alone showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostEvidence {
+    /// Its volumes.
+    pub volumes: Vec<VolumeEvidence>,
+    /// SHA-256 of its user data (decoded), in hexadecimal.
+    pub user_data_sha256: String,
+}
+
+/// One attached volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeEvidence {
+    /// Its id.
+    pub volume_id: String,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// The key it is encrypted with.
+    pub kms_key_arn: Option<String>,
+}
+
+/// Compares a running host with the foundation; says everything that is wrong with it.
+///
+/// `images` is the list in force: the foundation's, narrowed by the gate.
+pub fn attest(
+    host: &ObservedHost,
+    evidence: &HostEvidence,
+    foundation: &Foundation,
+    images: &[ImageId],
+) -> Result<(), Vec<String>> {
+    let mut faults = Vec::new();
+    let mut demand = |holds: bool, fault: String| {
+        if !holds {
+            faults.push(fault);
+        }
+    };
+
+    let public = host.public_ipv4.as_deref();
+    demand(public.is_none(), format!("it has the public IPv4 address {}", public.unwrap_or_default()));
+    demand(host.primary_ipv6.is_some(), "it has no primary IPv6 address".to_owned());
+    demand(host.interfaces == 1, format!("it has {} network interfaces", host.interfaces));
+    demand(host.imds_token_required, "its metadata service does not require tokens (IMDSv2)".to_owned());
+    let key_pair = host.key_pair.as_deref();
+    demand(key_pair.is_none(), format!("it has the key pair {}", key_pair.unwrap_or_default()));
+    demand(images.contains(&host.image), format!("its image {} is not on the list", host.image));
+    let groups: Vec<&str> = host.security_group_ids.iter().map(String::as_str).collect();
+    demand(
+        groups == [foundation.host_security_group_id.as_str()],
+        format!("its security groups are {groups:?}, not {:?}", foundation.host_security_group_id),
+    );
+    demand(
+        host.instance_profile_arn.as_ref() == Some(&foundation.instance_profile_arn),
+        format!("its instance profile is {:?}", host.instance_profile_arn),
+    );
+    match foundation.availability_zones.get(&host.availability_zone) {
+        None => demand(false, format!("it is in {}, which the zone does not have", host.availability_zone)),
+        Some(zone) => {
+            let template = Some((zone.launch_template_id.clone(), zone.launch_template_version));
+            demand(
+                host.launch_template == template,
+                format!("its launch template is {:?}, not {template:?}", host.launch_template),
+            );
+            demand(
+                host.subnet_id == zone.host_subnet_id,
+                format!("its subnet is {}, not {}", host.subnet_id, zone.host_subnet_id),
+            );
+            demand(
+                evidence.user_data_sha256 == zone.user_data_sha256,
+                "its user data is not the template's".to_owned(),
+            );
+        }
+    }
+    demand(!evidence.volumes.is_empty(), "no volume of it can be seen".to_owned());
+    for volume in &evidence.volumes {
+        demand(volume.encrypted, format!("its volume {} is not encrypted", volume.volume_id));
+        demand(
+            volume.kms_key_arn.as_ref() == Some(&foundation.volume_kms_key_arn),
+            format!("its volume {} is encrypted with {:?}", volume.volume_id, volume.kms_key_arn),
+        );
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}

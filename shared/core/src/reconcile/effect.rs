@@ -1,0 +1,186 @@
+//! What a step does to what is observed, once it has taken effect.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use enclave_protocol::names::{HostId, ImageId};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{
+    BalancerState, Desired, InstanceState, Limits, Observed, ObservedBalancing, ObservedHost,
+    ObservedListener, ObservedLoadBalancer, ObservedTargetGroup, Plan, Reading, Step, plan,
+};
+use crate::creation::{Pool, client_token};
+use crate::tags::Owner;
+
+/// Most waves of a preview: target groups, listeners, targets and settings come after each other.
+const MAX_WAVES: usize = 8;
+
+/// Every step that a request would take if each took effect at once, wave after wave, and what would be left.
+pub fn preview(desired: &Desired, observed: &Observed, limits: &Limits, now: Timestamp) -> Plan {
+    let mut observed = observed.clone();
+    let mut all = Plan::default();
+    for _ in 0..MAX_WAVES {
+        let wave = plan(desired, &observed, limits, now);
+        all.findings = wave.findings;
+        if wave.steps.is_empty() {
+            break;
+        }
+        for step in &wave.steps {
+            observed = effect(observed, step);
+        }
+        all.steps.extend(wave.steps);
+    }
+    all
+}
+
+/// What would be observed after a step. An unknown reading stays unknown.
+#[must_use]
+pub fn effect(mut observed: Observed, step: &Step) -> Observed {
+    if let Reading::Known(hosts) = &mut observed.hosts {
+        effect_on_hosts(hosts, step);
+    }
+    if let Reading::Known(balancing) = &mut observed.balancing {
+        effect_on_balancing(balancing, step);
+    }
+    observed
+}
+
+fn effect_on_hosts(hosts: &mut BTreeMap<HostId, ObservedHost>, step: &Step) {
+    match step {
+        Step::Launch { request_id, owner, pool, attempt, count, image } => {
+            let token = client_token(*request_id, *attempt, pool);
+            for index in 0..*count {
+                if let Some(id) = placeholder(&token, index) {
+                    hosts.insert(id, launched(*request_id, owner, pool, image, &token));
+                }
+            }
+        }
+        Step::Terminate { hosts: ids } => {
+            for id in ids {
+                if let Some(host) = hosts.get_mut(id) {
+                    host.state = InstanceState::Terminated;
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// An id for a host that does not exist yet.
+fn placeholder(token: &str, index: u32) -> Option<HostId> {
+    let hash = hex::encode(Sha256::digest(format!("{token}/{index}")));
+    format!("i-{}", &hash[..17]).parse().ok()
+}
+
+fn launched(request_id: Uuid, owner: &Owner, pool: &Pool, image: &ImageId, token: &str) -> ObservedHost {
+    ObservedHost {
+        state: InstanceState::Running,
+        owner: owner.clone(),
+        request_id,
+        client_token: token.to_owned(),
+        instance_type: pool.instance_type.clone(),
+        availability_zone: pool.availability_zone.clone(),
+        image: image.clone(),
+        launched_at: Timestamp::UNIX_EPOCH,
+        subnet_id: String::new(),
+        security_group_ids: BTreeSet::new(),
+        instance_profile_arn: None,
+        public_ipv4: None,
+        primary_ipv6: None,
+        interfaces: 1,
+        imds_token_required: true,
+        launch_template: None,
+        key_pair: None,
+        volume_ids: Vec::new(),
+    }
+}
+
+fn effect_on_balancing(balancing: &mut ObservedBalancing, step: &Step) {
+    match step {
+        Step::CreateTargetGroup { name, owner, balancer, port } => {
+            let group = ObservedTargetGroup {
+                arn: name.clone(),
+                owner: Some(owner.clone()),
+                balancer: Some(balancer.clone()),
+                port: *port,
+                targets: BTreeSet::new(),
+                configured: false,
+            };
+            balancing.target_groups.insert(name.clone(), group);
+        }
+        Step::CreateBalancer { name, owner, scheme } => {
+            let balancer = ObservedLoadBalancer {
+                arn: name.clone(),
+                dns_name: String::new(),
+                state: BalancerState::Active,
+                scheme: Some(*scheme),
+                owner: Some(owner.clone()),
+                listeners: BTreeMap::new(),
+                configured: false,
+            };
+            balancing.load_balancers.insert(name.clone(), balancer);
+        }
+        Step::CreateListener { balancer, port, target_group, .. } => {
+            let listener = ObservedListener {
+                arn: format!("{balancer}:{port}"),
+                target_group: Some(target_group.clone()),
+                configured: false,
+            };
+            if let Some(balancer) = balancing.load_balancers.get_mut(balancer) {
+                balancer.listeners.insert(*port, listener);
+            }
+        }
+        Step::ConfigureTargetGroup { name } => {
+            if let Some(group) = balancing.target_groups.get_mut(name) {
+                group.configured = true;
+            }
+        }
+        Step::ConfigureBalancer { name } => {
+            if let Some(balancer) = balancing.load_balancers.get_mut(name) {
+                balancer.configured = true;
+            }
+        }
+        Step::ConfigureListener { balancer, port } => {
+            if let Some(listener) = listener_mut(balancing, balancer, *port) {
+                listener.configured = true;
+            }
+        }
+        Step::PointListener { balancer, port, target_group } => {
+            if let Some(listener) = listener_mut(balancing, balancer, *port) {
+                listener.target_group = Some(target_group.clone());
+            }
+        }
+        Step::RegisterTargets { target_group, hosts } => {
+            if let Some(group) = balancing.target_groups.get_mut(target_group) {
+                group.targets.extend(hosts.iter().cloned());
+            }
+        }
+        Step::DeregisterTargets { target_group, hosts } => {
+            if let Some(group) = balancing.target_groups.get_mut(target_group) {
+                group.targets.retain(|host| !hosts.contains(host));
+            }
+        }
+        Step::DeleteListener { balancer, port } => {
+            if let Some(balancer) = balancing.load_balancers.get_mut(balancer) {
+                balancer.listeners.remove(port);
+            }
+        }
+        Step::DeleteBalancer { name } => {
+            balancing.load_balancers.remove(name);
+        }
+        Step::DeleteTargetGroup { name } => {
+            balancing.target_groups.remove(name);
+        }
+        Step::Launch { .. } | Step::Terminate { .. } => {}
+    }
+}
+
+fn listener_mut<'a>(
+    balancing: &'a mut ObservedBalancing,
+    balancer: &str,
+    port: u16,
+) -> Option<&'a mut ObservedListener> {
+    balancing.load_balancers.get_mut(balancer)?.listeners.get_mut(&port)
+}

@@ -1,0 +1,335 @@
+//! The pure core of provisioning and drift: what is desired, what is observed, and the steps between them.
+//!
+//! No I/O, no clock, no randomness. One wave of steps is applied, then all is observed again, so a plan holds only
+//! steps whose ground is there already; [`effect`] says what a step does, which previews and tests stand on.
+
+mod attest;
+mod effect;
+mod hosts;
+mod load_balancers;
+mod names;
+mod observed;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use enclave_protocol::names::{HostId, ImageId};
+use enclave_protocol::request::{Endpoint, Scheme};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+pub use attest::{HostEvidence, VolumeEvidence, attest};
+pub use effect::{effect, preview};
+pub use hosts::is_gone;
+pub use names::{BalancerNames, target_group_name};
+pub use observed::{
+    BalancerState, InstanceState, Observed, ObservedBalancing, ObservedHost, ObservedListener,
+    ObservedLoadBalancer, ObservedTargetGroup, Reading,
+};
+
+use crate::creation::Pool;
+use crate::tags::Owner;
+
+/// What should be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Desired {
+    /// Hosts to be launched.
+    pub launches: Vec<DesiredLaunch>,
+    /// Hosts that should be terminated.
+    pub terminated: BTreeSet<HostId>,
+    /// Load balancers that should be exactly so.
+    pub load_balancers: Vec<DesiredLoadBalancer>,
+    /// Owners that should have no load balancer.
+    pub without_load_balancer: BTreeSet<Owner>,
+}
+
+/// Hosts that one request wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredLaunch {
+    /// The request.
+    pub request_id: Uuid,
+    /// Whom the hosts serve.
+    pub owner: Owner,
+    /// How many it wants in all.
+    pub count: u32,
+    /// Those it launched, whatever became of them: none is replaced silently.
+    pub launched: BTreeSet<HostId>,
+    /// Pools in order of preference; those of equal preference together, to be shared evenly.
+    pub pools: Vec<Vec<Pool>>,
+    /// Pools without room, and until when that is believed.
+    pub exhausted: BTreeMap<Pool, Timestamp>,
+    /// Definite answers so far, for each pool: the next attempt's number.
+    pub attempts: BTreeMap<Pool, u32>,
+    /// The image to boot.
+    pub image: ImageId,
+}
+
+/// A load balancer that should be exactly so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredLoadBalancer {
+    /// Its name, from [`BalancerNames`].
+    pub name: String,
+    /// Whom it serves.
+    pub owner: Owner,
+    /// Who can reach it.
+    pub scheme: Scheme,
+    /// Its ports.
+    pub endpoints: Vec<Endpoint>,
+    /// The hosts behind it.
+    pub targets: BTreeSet<HostId>,
+}
+
+/// Bounds on one plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Most targets in one register or deregister call.
+    pub targets_per_call: usize,
+    /// Most instances in one terminate call.
+    pub hosts_per_termination: usize,
+}
+
+impl Default for Limits {
+    /// 200 targets a call keep a change of 1000 well under the paced rate; `TerminateInstances` takes 1000 ids
+    /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html>).
+    fn default() -> Self {
+        Self { targets_per_call: 200, hosts_per_termination: 1000 }
+    }
+}
+
+/// What to do now, and what stands in the way of more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// One wave of steps; they do not depend on each other but for their order.
+    pub steps: Vec<Step>,
+    /// What was noticed.
+    pub findings: Vec<Finding>,
+}
+
+impl Plan {
+    /// Whether what is observed is what is desired: nothing to do and nothing to wait for.
+    pub fn is_converged(&self) -> bool {
+        self.steps.is_empty() && self.findings.is_empty()
+    }
+}
+
+/// One change, named logically.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Launch up to `count` hosts from a pool.
+    Launch {
+        /// The request they are for.
+        request_id: Uuid,
+        /// Whom they serve.
+        owner: Owner,
+        /// Where from.
+        pool: Pool,
+        /// Grows with every definite answer of this pool.
+        attempt: u32,
+        /// At most so many, at least one.
+        count: u32,
+        /// What they boot.
+        image: ImageId,
+    },
+    /// Terminate hosts.
+    Terminate {
+        /// Which.
+        hosts: Vec<HostId>,
+    },
+    /// Create a target group.
+    CreateTargetGroup {
+        /// Its name.
+        name: String,
+        /// Whom it serves.
+        owner: Owner,
+        /// The balancer it is for.
+        balancer: String,
+        /// The hosts' port.
+        port: u16,
+    },
+    /// Create a load balancer.
+    CreateBalancer {
+        /// Its name.
+        name: String,
+        /// Whom it serves.
+        owner: Owner,
+        /// Who can reach it.
+        scheme: Scheme,
+    },
+    /// Make a target group's settings what they should be.
+    ConfigureTargetGroup {
+        /// Its name.
+        name: String,
+    },
+    /// Make a balancer's settings what they should be.
+    ConfigureBalancer {
+        /// Its name.
+        name: String,
+    },
+    /// Create a listener.
+    CreateListener {
+        /// The balancer.
+        balancer: String,
+        /// Whom it serves.
+        owner: Owner,
+        /// The port.
+        port: u16,
+        /// Where it forwards to.
+        target_group: String,
+    },
+    /// Point a listener at another target group.
+    PointListener {
+        /// The balancer.
+        balancer: String,
+        /// The port.
+        port: u16,
+        /// Where it should forward to.
+        target_group: String,
+    },
+    /// Make a listener's settings what they should be.
+    ConfigureListener {
+        /// The balancer.
+        balancer: String,
+        /// The port.
+        port: u16,
+    },
+    /// Put hosts behind a target group.
+    RegisterTargets {
+        /// The target group.
+        target_group: String,
+        /// Which hosts.
+        hosts: Vec<HostId>,
+    },
+    /// Take hosts from a target group.
+    DeregisterTargets {
+        /// The target group.
+        target_group: String,
+        /// Which hosts.
+        hosts: Vec<HostId>,
+    },
+    /// Delete a listener.
+    DeleteListener {
+        /// The balancer.
+        balancer: String,
+        /// The port.
+        port: u16,
+    },
+    /// Delete a load balancer.
+    DeleteBalancer {
+        /// Its name.
+        name: String,
+    },
+    /// Delete a target group.
+    DeleteTargetGroup {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Something noticed while planning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// A reading failed: nothing is decided from it.
+    Unknown {
+        /// What could not be read, and why.
+        what: String,
+    },
+    /// Nothing to do but wait.
+    Waiting {
+        /// For what.
+        on: String,
+    },
+    /// No pool has room.
+    NoCapacity {
+        /// The request that goes short.
+        request_id: Uuid,
+        /// By how many hosts.
+        missing: u32,
+    },
+    /// A name that should be ours belongs to something that is not.
+    NameConflict {
+        /// The name.
+        name: String,
+    },
+}
+
+/// The steps that turn what is observed into what is desired, as far as they can be taken now.
+pub fn plan(desired: &Desired, observed: &Observed, limits: &Limits, now: Timestamp) -> Plan {
+    let mut plan = Plan::default();
+    if !desired.launches.is_empty() || !desired.terminated.is_empty() {
+        match &observed.hosts {
+            Reading::Known(hosts) => hosts::plan(desired, hosts, limits, now, &mut plan),
+            Reading::Unknown(why) => plan.findings.push(Finding::Unknown { what: format!("hosts: {why}") }),
+        }
+    }
+    if !desired.load_balancers.is_empty() || !desired.without_load_balancer.is_empty() {
+        match &observed.balancing {
+            Reading::Known(balancing) => load_balancers::plan(desired, balancing, limits, &mut plan),
+            Reading::Unknown(why) => {
+                plan.findings.push(Finding::Unknown { what: format!("load balancers: {why}") });
+            }
+        }
+    }
+    plan
+}
+
+impl Step {
+    /// What kind of step, as it stands in previews, logs and metrics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Launch { .. } => "launch",
+            Self::Terminate { .. } => "terminate",
+            Self::CreateTargetGroup { .. } => "create_target_group",
+            Self::CreateBalancer { .. } => "create_load_balancer",
+            Self::ConfigureTargetGroup { .. } => "configure_target_group",
+            Self::ConfigureBalancer { .. } => "configure_load_balancer",
+            Self::CreateListener { .. } => "create_listener",
+            Self::PointListener { .. } => "point_listener",
+            Self::ConfigureListener { .. } => "configure_listener",
+            Self::RegisterTargets { .. } => "register_targets",
+            Self::DeregisterTargets { .. } => "deregister_targets",
+            Self::DeleteListener { .. } => "delete_listener",
+            Self::DeleteBalancer { .. } => "delete_load_balancer",
+            Self::DeleteTargetGroup { .. } => "delete_target_group",
+        }
+    }
+
+    /// One sentence for people.
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Launch { pool, count, image, .. } => format!("launch {count} × {pool} from {image}"),
+            Self::Terminate { hosts } => format!("terminate {}", list(hosts)),
+            Self::CreateTargetGroup { name, port, .. } => format!("create target group {name} for port {port}"),
+            Self::CreateBalancer { name, .. } => format!("create network load balancer {name}"),
+            Self::ConfigureTargetGroup { name } => format!("set the attributes of target group {name}"),
+            Self::ConfigureBalancer { name } => format!("set the attributes of load balancer {name}"),
+            Self::CreateListener { balancer, port, target_group, .. } => {
+                format!("listen on port {port} of {balancer}, forwarding to {target_group}")
+            }
+            Self::PointListener { balancer, port, target_group } => {
+                format!("forward port {port} of {balancer} to {target_group}")
+            }
+            Self::ConfigureListener { balancer, port } => {
+                format!("set the attributes of port {port} of {balancer}")
+            }
+            Self::RegisterTargets { target_group, hosts } => {
+                format!("put {} behind {target_group}", list(hosts))
+            }
+            Self::DeregisterTargets { target_group, hosts } => {
+                format!("take {} from {target_group}", list(hosts))
+            }
+            Self::DeleteListener { balancer, port } => format!("stop listening on port {port} of {balancer}"),
+            Self::DeleteBalancer { name } => format!("delete load balancer {name}"),
+            Self::DeleteTargetGroup { name } => format!("delete target group {name}"),
+        }
+    }
+}
+
+fn list(hosts: &[HostId]) -> String {
+    match hosts {
+        [one] => one.to_string(),
+        [first, .., last] => format!("{} hosts ({first} … {last})", hosts.len()),
+        [] => "no host".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

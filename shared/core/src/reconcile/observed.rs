@@ -1,0 +1,166 @@
+//! What a look at the account showed, as plain data.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv6Addr;
+
+use enclave_protocol::names::{AvailabilityZone, HostId, ImageId, InstanceType};
+use enclave_protocol::request::Scheme;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::tags::Owner;
+
+/// A reading that succeeded, or did not. Unknown never means gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading<T> {
+    /// All of it was read.
+    Known(T),
+    /// It could not be read, and why.
+    Unknown(String),
+}
+
+/// What was seen in one look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// The hosts of this enclave, terminated ones included while AWS shows them.
+    pub hosts: Reading<BTreeMap<HostId, ObservedHost>>,
+    /// Everything whose name says it is this enclave's.
+    pub balancing: Reading<ObservedBalancing>,
+}
+
+/// States of an EC2 instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InstanceState {
+    /// Being started.
+    Pending,
+    /// Running.
+    Running,
+    /// Being stopped.
+    Stopping,
+    /// Stopped.
+    Stopped,
+    /// Being terminated.
+    ShuttingDown,
+    /// Terminated for good.
+    Terminated,
+}
+
+impl InstanceState {
+    /// Whether the instance exists: it costs, counts and can still do something.
+    pub fn is_live(self) -> bool {
+        !self.is_ending()
+    }
+
+    /// Whether the instance is ending or has ended.
+    pub fn is_ending(self) -> bool {
+        matches!(self, Self::ShuttingDown | Self::Terminated)
+    }
+}
+
+/// One instance with this enclave's tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedHost {
+    /// Its state.
+    pub state: InstanceState,
+    /// Whom it serves, from its tags.
+    pub owner: Owner,
+    /// The request that launched it, from its tags.
+    pub request_id: Uuid,
+    /// The client token of its launch.
+    pub client_token: String,
+    /// Its instance type.
+    pub instance_type: InstanceType,
+    /// Its availability zone.
+    pub availability_zone: AvailabilityZone,
+    /// Its image.
+    pub image: ImageId,
+    /// When it was launched.
+    pub launched_at: Timestamp,
+    /// Its subnet.
+    pub subnet_id: String,
+    /// Its security groups, of all interfaces.
+    pub security_group_ids: BTreeSet<String>,
+    /// Its instance profile.
+    pub instance_profile_arn: Option<String>,
+    /// Its public IPv4 address, which it must not have.
+    pub public_ipv4: Option<String>,
+    /// Its primary IPv6 address.
+    pub primary_ipv6: Option<Ipv6Addr>,
+    /// Network interfaces; one is right.
+    pub interfaces: usize,
+    /// Whether IMDS demands a session token (IMDSv2).
+    pub imds_token_required: bool,
+    /// The launch template and version it came from, as EC2 tagged it.
+    pub launch_template: Option<(String, u64)>,
+    /// The SSH key pair, which it must not have.
+    pub key_pair: Option<String>,
+    /// Its volumes.
+    pub volume_ids: Vec<String>,
+}
+
+/// Load balancers and target groups whose name says they are this enclave's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObservedBalancing {
+    /// By name.
+    pub load_balancers: BTreeMap<String, ObservedLoadBalancer>,
+    /// By name.
+    pub target_groups: BTreeMap<String, ObservedTargetGroup>,
+}
+
+/// States of a load balancer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BalancerState {
+    /// Being made.
+    Provisioning,
+    /// Serving.
+    Active,
+    /// AWS could not make it.
+    Failed,
+}
+
+/// One load balancer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedLoadBalancer {
+    /// Its ARN.
+    pub arn: String,
+    /// The name clients resolve.
+    pub dns_name: String,
+    /// Its state.
+    pub state: BalancerState,
+    /// Who can reach it; none where it is internal.
+    pub scheme: Option<Scheme>,
+    /// Whom it serves; none where its tags do not say it is ours.
+    pub owner: Option<Owner>,
+    /// Its listeners, by port.
+    pub listeners: BTreeMap<u16, ObservedListener>,
+    /// Whether its settings are what they should be.
+    pub configured: bool,
+}
+
+/// One listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedListener {
+    /// Its ARN.
+    pub arn: String,
+    /// The name of the target group it forwards to; none where that is not one of ours.
+    pub target_group: Option<String>,
+    /// Whether its settings are what they should be.
+    pub configured: bool,
+}
+
+/// One target group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedTargetGroup {
+    /// Its ARN.
+    pub arn: String,
+    /// Whom it serves; none where its tags do not say it is ours.
+    pub owner: Option<Owner>,
+    /// The balancer it was made for, from its tags.
+    pub balancer: Option<String>,
+    /// The hosts' port.
+    pub port: u16,
+    /// The hosts behind it; those being drained are not.
+    pub targets: BTreeSet<HostId>,
+    /// Whether its settings are what they should be.
+    pub configured: bool,
+}

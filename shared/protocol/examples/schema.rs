@@ -1,0 +1,12 @@
+//! Writes `docs/schema/` anew: `cargo run -p enclave-protocol --example schema`.
+
+use std::path::Path;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schema");
+    std::fs::create_dir_all(&folder)?;
+    for (name, text) in enclave_protocol::schema::documents()? {
+        std::fs::write(folder.join(name), text)?;
+    }
+    Ok(())
+}

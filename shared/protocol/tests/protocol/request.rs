@@ -1,0 +1,189 @@
+//! Requests: they round-trip, and what is out of bounds is refused by name.
+
+use enclave_protocol::code::Code;
+use enclave_protocol::names::{ApplicationId, AvailabilityZone, ClusterId, HostId, ImageId, InstanceType};
+use enclave_protocol::request::{
+    Audience, ConfigureLoadBalancer, DeprovisionHosts, Describe, Endpoint, EndpointProtocol, Mode, Order,
+    ProvisionHosts, RemoveLoadBalancer, Request, Scheme,
+};
+use jiff::Timestamp;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+fn name<T>(pattern: &'static str) -> impl Strategy<Value = T>
+where
+    T: TryFrom<String, Error: std::fmt::Debug> + std::fmt::Debug,
+{
+    pattern.prop_map(|text| T::try_from(text).unwrap())
+}
+
+fn application() -> impl Strategy<Value = ApplicationId> {
+    name("[a-z][a-z0-9-]{0,9}(\\.[a-z][a-z0-9-]{0,9}){2}")
+}
+
+fn cluster() -> impl Strategy<Value = ClusterId> {
+    name("[a-z][a-z0-9-]{0,62}")
+}
+
+fn hosts(at_least: usize) -> impl Strategy<Value = Vec<HostId>> {
+    prop::collection::btree_set(name("i-[0-9a-f]{17}"), at_least..6).prop_map(|set| set.into_iter().collect())
+}
+
+fn order() -> impl Strategy<Value = Order> {
+    let types =
+        prop::collection::btree_set(name::<InstanceType>("[a-z][a-z0-9-]{1,9}\\.[a-z0-9-]{1,9}"), 1..5);
+    let zones = prop::collection::btree_set(name::<AvailabilityZone>("[a-z]{2}[a-z0-9-]{4,10}"), 1..4);
+    let endpoint = (1_u16.., 1_u16..).prop_map(|(port, target_port)| Endpoint {
+        port,
+        protocol: EndpointProtocol::Tcp,
+        target_port,
+    });
+    let endpoints = prop::collection::vec(endpoint, 1..5).prop_filter("each port once", |endpoints| {
+        let ports: std::collections::BTreeSet<u16> = endpoints.iter().map(|endpoint| endpoint.port).collect();
+        ports.len() == endpoints.len()
+    });
+    prop_oneof![
+        (
+            application(),
+            cluster(),
+            1_u32..=1000,
+            types,
+            name::<ImageId>("ami-[0-9a-f]{8}"),
+            prop::option::of(zones)
+        )
+            .prop_map(|(application, cluster, count, types, image, zones)| {
+                Order::ProvisionHosts(ProvisionHosts {
+                    application,
+                    cluster,
+                    count,
+                    instance_types: types.into_iter().collect(),
+                    image,
+                    availability_zones: zones.map(|zones| zones.into_iter().collect()),
+                })
+            }),
+        (application(), cluster(), hosts(1)).prop_map(|(application, cluster, host_ids)| {
+            Order::DeprovisionHosts(DeprovisionHosts { application, cluster, host_ids })
+        }),
+        (application(), cluster(), endpoints, hosts(0)).prop_map(
+            |(application, cluster, endpoints, targets)| {
+                Order::ConfigureLoadBalancer(ConfigureLoadBalancer {
+                    application,
+                    cluster,
+                    endpoints,
+                    scheme: Scheme::Public,
+                    targets,
+                })
+            }
+        ),
+        (application(), cluster()).prop_map(|(application, cluster)| {
+            Order::RemoveLoadBalancer(RemoveLoadBalancer { application, cluster })
+        }),
+        prop::option::of(name("i-[0-9a-f]{8}")).prop_map(|after| Order::Describe(Describe { after })),
+    ]
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    let texts = ("[0-9]{12}", "[a-z-]{1,20}", "\\PC{0,20}", "\\PC{0,20}");
+    let seconds = 0_i64..4_000_000_000;
+    (texts, cluster(), any::<u128>(), (seconds.clone(), seconds), "[0-9a-f]{64}", any::<bool>(), order())
+        .prop_map(
+            |((account, region, zone, enclave_id), tenant, id, (issued, expires), hash, plan, order)| {
+                Request {
+                    audience: Audience { account, region, zone, enclave_id },
+                    tenant: tenant.as_str().parse().unwrap(),
+                    request_id: uuid::Builder::from_u128(id)
+                        .with_version(uuid::Version::SortRand)
+                        .into_uuid(),
+                    issued_at: Timestamp::from_second(issued).unwrap(),
+                    expires_at: Timestamp::from_second(expires).unwrap(),
+                    certificate_sha256: hash,
+                    mode: if plan { Mode::Plan } else { Mode::Apply },
+                    deadline_seconds: plan.then_some(86_400),
+                    order,
+                }
+            },
+        )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn requests_round_trip(request in request()) {
+        let json = serde_json::to_vec(&request).unwrap();
+        prop_assert_eq!(Request::parse(&json).unwrap(), request);
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
+        prop_assert!(Request::parse(&bytes).is_err());
+    }
+}
+
+fn sound() -> Value {
+    json!({
+        "audience": { "account": "123456789012", "region": "us-east-1", "zone": "prod", "enclave_id": "e-1" },
+        "tenant": "acme",
+        "request_id": "0197e1c5-6b80-7000-8000-000000000001",
+        "issued_at": "2026-06-01T12:00:00Z",
+        "expires_at": "2026-06-01T12:05:00Z",
+        "certificate_sha256": "00".repeat(32),
+        "mode": "apply",
+        "order": {
+            "action": "provision_hosts", "application": "acme.shop.default", "cluster": "content", "count": 3,
+            "instance_types": ["m7g.large"], "image": "ami-0123456789abcdef0",
+        },
+    })
+}
+
+fn refused(pointer: &str, value: Value) -> (Code, String) {
+    let mut request = sound();
+    *request.pointer_mut(pointer).unwrap() = value;
+    let error = Request::parse(request.to_string().as_bytes()).unwrap_err();
+    (error.code, error.message)
+}
+
+#[test]
+fn bounds_are_inclusive_and_named() {
+    assert!(Request::parse(sound().to_string().as_bytes()).is_ok());
+    for (pointer, value, needle) in [
+        ("/order/count", json!(0), "count must be 1 to 1000, got 0"),
+        ("/order/count", json!(1001), "got 1001"),
+        ("/order/instance_types", json!([]), "instance_types must be 1 to 16, got 0"),
+        ("/order/instance_types", json!(["m7g.large", "m7g.large"]), "named twice"),
+        ("/request_id", json!(Uuid::nil()), "is not a UUIDv7"),
+    ] {
+        let (code, message) = refused(pointer, value);
+        assert_eq!(code, Code::InvalidRequest);
+        assert!(message.contains(needle), "{message}");
+    }
+    let mut deadline = sound();
+    deadline["deadline_seconds"] = json!(0);
+    assert_eq!(Request::parse(deadline.to_string().as_bytes()).unwrap_err().code, Code::InvalidRequest);
+}
+
+#[test]
+fn shapes_are_strict_and_named() {
+    let mut unknown = sound();
+    unknown["order"]["user_data"] = json!("#!/bin/sh");
+    let error = Request::parse(unknown.to_string().as_bytes()).unwrap_err();
+    assert_eq!(error.code, Code::MalformedRequest);
+    assert!(error.message.contains("user_data"), "{}", error.message);
+
+    let (code, message) = refused("/order/action", json!("terminate_everything"));
+    assert_eq!(code, Code::UnknownAction);
+    assert!(message.contains("terminate_everything"), "{message}");
+
+    for (pointer, value) in [
+        ("/order/count", json!(-1)),
+        ("/order/count", json!(1.5)),
+        ("/order/image", json!("ubuntu")),
+        ("/order/application", json!("acme.shop")),
+        ("/mode", json!("dry-run")),
+        ("/audience", json!("here")),
+    ] {
+        assert_eq!(refused(pointer, value).0, Code::MalformedRequest, "{pointer}");
+    }
+    assert_eq!(Request::parse("[".repeat(17).as_bytes()).unwrap_err().code, Code::NestedTooDeep);
+}
