@@ -1,1 +1,20 @@
+//! The local enclave: the zone's foundation on an AWS emulator, the functions' real binaries behind a Lambda
+//! runtime API, the event sources that feed them, and a proxy that records each call they make.
+//!
+//! [`enclave::LocalEnclave`] puts it together; `enclave-local` is its command line.
 
+pub mod aws;
+pub mod emulator;
+pub mod enclave;
+pub mod event_source;
+pub mod foundation;
+pub mod function;
+pub mod operator_ca;
+pub mod paths;
+pub mod process;
+pub mod ready;
+pub mod recording_proxy;
+mod runtime_api;
+pub mod schedule;
+mod venv;
+pub mod wait;

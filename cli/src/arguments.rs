@@ -1,0 +1,367 @@
+//! The arguments, and the orders they stand for.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use enclave_protocol::names::{ApplicationId, AvailabilityZone, ClusterId, HostId, ImageId, InstanceType};
+use enclave_protocol::request::{
+    ConfigureLoadBalancer, DEFAULT_DEADLINE_SECONDS, DeprovisionHosts, Describe, Endpoint, EndpointProtocol,
+    Mode, Order, ProvisionHosts, RemoveLoadBalancer, Scheme,
+};
+use jiff::Timestamp;
+use thiserror::Error;
+
+/// Seconds after a request's deadline in which its final reply should have come.
+const SECONDS_AFTER_DEADLINE: u64 = 60;
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done
+  1  error: wrong arguments, or a file, key, queue or bucket that cannot be used
+  2  rejected: the enclave refused the request, nothing was changed
+  3  failed: the request ended short of the order, the reply says what exists
+  4  no final reply in time: the request may still be carried out";
+
+/// Gives orders to an enclave, and lets its tenant freeze changes.
+#[derive(Debug, Parser)]
+#[command(name = "enclavectl", version, after_help = EXIT_CODES, after_long_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    /// The file that describes the enclave (its queues, buckets and keys)
+    #[arg(long, global = true, env = "ENCLAVE", value_name = "READY.json")]
+    pub(crate) enclave: Option<PathBuf>,
+    /// Print the answer as one JSON object
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Operator: sign a request, send it and follow it to its final reply
+    #[command(after_help = EXIT_CODES, after_long_help = EXIT_CODES)]
+    Request(RequestArguments),
+    /// Tenant: stop all changes from the next one on
+    Freeze(FreezeArguments),
+    /// Tenant: let changes go on
+    Unfreeze,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RequestArguments {
+    /// Whether to act, or only to be told what would be done
+    #[arg(long, global = true, value_enum, default_value = "apply")]
+    mode: ModeName,
+    /// Seconds the enclave has to finish [default: 1800]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) deadline_seconds: Option<u32>,
+    /// Seconds to wait for the final reply [default: the deadline and 60]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=172_800))]
+    wait_seconds: Option<u64>,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ModeName {
+    /// Do it
+    Apply,
+    /// Reply with the steps and change nothing
+    Plan,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Launch hosts for a cluster
+    ProvisionHosts {
+        #[command(flatten)]
+        cluster: ClusterArguments,
+        /// How many hosts
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+        count: u32,
+        /// Instance type; several in order of preference
+        #[arg(long = "instance-type", value_name = "TYPE", required = true)]
+        instance_types: Vec<InstanceType>,
+        /// Image to boot, one of the tenant's list
+        #[arg(long, value_name = "AMI")]
+        image: ImageId,
+        /// Availability zone to use; all of the zone's where none is named
+        #[arg(long = "availability-zone", value_name = "AZ")]
+        availability_zones: Vec<AvailabilityZone>,
+    },
+    /// Terminate hosts of a cluster
+    DeprovisionHosts {
+        #[command(flatten)]
+        cluster: ClusterArguments,
+        /// Host to terminate
+        #[arg(long = "host-id", value_name = "i-...", required = true)]
+        host_ids: Vec<HostId>,
+    },
+    /// Create or converge a cluster's load balancer
+    ConfigureLoadBalancer {
+        #[command(flatten)]
+        cluster: ClusterArguments,
+        /// Port to listen on and port of the hosts
+        #[arg(long = "endpoint", value_name = "PORT:TARGET_PORT[/tcp]", required = true)]
+        endpoints: Vec<EndpointArgument>,
+        /// Host behind it; what is not named is taken out
+        #[arg(long = "target", value_name = "i-...")]
+        targets: Vec<HostId>,
+    },
+    /// Remove a cluster's load balancer with all that belongs to it
+    RemoveLoadBalancer {
+        #[command(flatten)]
+        cluster: ClusterArguments,
+    },
+    /// Say what there is
+    Describe {
+        /// Continue after this host
+        #[arg(long, value_name = "i-...")]
+        after: Option<HostId>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct ClusterArguments {
+    /// The application: tenant.application.instance
+    #[arg(long, value_name = "NAME")]
+    application: ApplicationId,
+    /// The cluster in it
+    #[arg(long, value_name = "NAME")]
+    cluster: ClusterId,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FreezeArguments {
+    /// Why, for those who meet the freeze
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) why: String,
+    /// Who freezes
+    #[arg(long, env = "USER", value_name = "NAME")]
+    pub(crate) who: String,
+    /// When it is meant to be lifted, e.g. 2030-01-31T12:00:00Z; nothing thaws by itself
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<Timestamp>,
+}
+
+/// `PORT:TARGET_PORT`, with `/tcp` or without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct EndpointArgument(Endpoint);
+
+#[derive(Debug, PartialEq, Eq, Error)]
+#[error("an endpoint is PORT:TARGET_PORT or PORT:TARGET_PORT/tcp with ports of 1 to 65535, got {0:?}")]
+struct InvalidEndpoint(String);
+
+impl FromStr for EndpointArgument {
+    type Err = InvalidEndpoint;
+
+    fn from_str(text: &str) -> Result<Self, InvalidEndpoint> {
+        let invalid = || InvalidEndpoint(text.to_owned());
+        let ports = match text.split_once('/') {
+            None => text,
+            Some((ports, "tcp")) => ports,
+            Some(_) => return Err(invalid()),
+        };
+        let (port, target_port) = ports.split_once(':').ok_or_else(invalid)?;
+        let number = |text: &str| match text.parse::<u16>() {
+            Ok(port) if port > 0 && text.bytes().all(|b| b.is_ascii_digit()) => Ok(port),
+            _ => Err(invalid()),
+        };
+        let (port, target_port) = (number(port)?, number(target_port)?);
+        Ok(Self(Endpoint { port, protocol: EndpointProtocol::Tcp, target_port }))
+    }
+}
+
+impl RequestArguments {
+    /// Whether to act.
+    pub(crate) fn mode(&self) -> Mode {
+        match self.mode {
+            ModeName::Apply => Mode::Apply,
+            ModeName::Plan => Mode::Plan,
+        }
+    }
+
+    /// Seconds to wait for the final reply.
+    pub(crate) fn wait_seconds(&self) -> u64 {
+        let deadline = u64::from(self.deadline_seconds.unwrap_or(DEFAULT_DEADLINE_SECONDS));
+        self.wait_seconds.unwrap_or(deadline + SECONDS_AFTER_DEADLINE)
+    }
+
+    /// The order that the arguments stand for.
+    pub(crate) fn order(self) -> Order {
+        match self.action {
+            Action::ProvisionHosts { cluster, count, instance_types, image, availability_zones } => {
+                Order::ProvisionHosts(ProvisionHosts {
+                    application: cluster.application,
+                    cluster: cluster.cluster,
+                    count,
+                    instance_types,
+                    image,
+                    availability_zones: (!availability_zones.is_empty()).then_some(availability_zones),
+                })
+            }
+            Action::DeprovisionHosts { cluster, host_ids } => Order::DeprovisionHosts(DeprovisionHosts {
+                application: cluster.application,
+                cluster: cluster.cluster,
+                host_ids,
+            }),
+            Action::ConfigureLoadBalancer { cluster, endpoints, targets } => {
+                Order::ConfigureLoadBalancer(ConfigureLoadBalancer {
+                    application: cluster.application,
+                    cluster: cluster.cluster,
+                    endpoints: endpoints.into_iter().map(|EndpointArgument(endpoint)| endpoint).collect(),
+                    scheme: Scheme::Public,
+                    targets,
+                })
+            }
+            Action::RemoveLoadBalancer { cluster } => Order::RemoveLoadBalancer(RemoveLoadBalancer {
+                application: cluster.application,
+                cluster: cluster.cluster,
+            }),
+            Action::Describe { after } => Order::Describe(Describe { after }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split_whitespace())
+    }
+
+    fn order(line: &str) -> Value {
+        let Command::Request(request) = parsed(line).unwrap().command else { panic!("{line}") };
+        serde_json::to_value(request.order()).unwrap()
+    }
+
+    const CLUSTER: &str = "--application acme.shop.default --cluster content";
+
+    #[test]
+    fn the_commands_are_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn each_action_stands_for_its_order() {
+        let provision = format!(
+            "enclavectl --enclave r.json request provision-hosts {CLUSTER} --count 3 --instance-type m7g.large \
+             --instance-type m6g.large --image ami-0123456789abcdef0 --mode plan --json"
+        );
+        assert_eq!(
+            order(&provision),
+            json!({
+                "action": "provision_hosts", "application": "acme.shop.default", "cluster": "content", "count": 3,
+                "instance_types": ["m7g.large", "m6g.large"], "image": "ami-0123456789abcdef0",
+            })
+        );
+        let zones = format!("{provision} --availability-zone us-east-1a --availability-zone us-east-1b");
+        assert_eq!(order(&zones)["availability_zones"], json!(["us-east-1a", "us-east-1b"]));
+        assert_eq!(
+            order(&format!("enclavectl request deprovision-hosts {CLUSTER} --host-id i-01234567")),
+            json!({
+                "action": "deprovision_hosts", "application": "acme.shop.default", "cluster": "content",
+                "host_ids": ["i-01234567"],
+            })
+        );
+        assert_eq!(
+            order(&format!(
+                "enclavectl request configure-load-balancer {CLUSTER} --endpoint 443:8443 --endpoint 80:8080/tcp \
+                 --target i-01234567"
+            )),
+            json!({
+                "action": "configure_load_balancer", "application": "acme.shop.default", "cluster": "content",
+                "endpoints": [
+                    { "port": 443, "protocol": "tcp", "target_port": 8443 },
+                    { "port": 80, "protocol": "tcp", "target_port": 8080 },
+                ],
+                "scheme": "public", "targets": ["i-01234567"],
+            })
+        );
+        assert_eq!(
+            order(&format!("enclavectl request remove-load-balancer {CLUSTER}"))["action"],
+            "remove_load_balancer"
+        );
+        assert_eq!(order("enclavectl request describe"), json!({ "action": "describe" }));
+        assert_eq!(order("enclavectl request describe --after i-01234567")["after"], "i-01234567");
+    }
+
+    #[test]
+    fn options_are_read_before_and_after_the_action() {
+        for line in [
+            "enclavectl --enclave r.json --json request --mode plan --deadline-seconds 90 describe",
+            "enclavectl request describe --mode plan --deadline-seconds 90 --enclave r.json --json",
+        ] {
+            let arguments = parsed(line).unwrap();
+            assert!(arguments.json);
+            assert_eq!(arguments.enclave, Some("r.json".into()));
+            let Command::Request(request) = arguments.command else { panic!("{line}") };
+            assert_eq!(request.mode(), Mode::Plan);
+            assert_eq!(request.deadline_seconds, Some(90));
+            assert_eq!(request.wait_seconds(), 150);
+        }
+        let Command::Request(request) = parsed("enclavectl request describe").unwrap().command else {
+            panic!()
+        };
+        assert_eq!((request.mode(), request.wait_seconds()), (Mode::Apply, 1860));
+        let Command::Request(request) =
+            parsed("enclavectl request describe --wait-seconds 5").unwrap().command
+        else {
+            panic!()
+        };
+        assert_eq!(request.wait_seconds(), 5);
+    }
+
+    #[test]
+    fn wrong_arguments_are_named() {
+        let provision = format!(
+            "enclavectl request provision-hosts {CLUSTER} --instance-type m7g.large --image ami-01234567 --count"
+        );
+        for (line, needle) in [
+            (format!("{provision} 0"), "0 is not in 1..=1000"),
+            (format!("{provision} 1001"), "1001 is not in 1..=1000"),
+            (
+                "enclavectl request deprovision-hosts --application acme --cluster c --host-id i-1"
+                    .to_owned(),
+                "\"acme\"",
+            ),
+            (format!("enclavectl request deprovision-hosts {CLUSTER}"), "--host-id"),
+            (
+                format!("enclavectl request configure-load-balancer {CLUSTER} --endpoint 443"),
+                "PORT:TARGET_PORT",
+            ),
+            ("enclavectl request describe --mode dry-run".to_owned(), "dry-run"),
+            ("enclavectl request describe --deadline-seconds 0".to_owned(), "0 is not in"),
+            ("enclavectl freeze --who me".to_owned(), "--why"),
+            ("enclavectl freeze --who me --why x --until tomorrow".to_owned(), "tomorrow"),
+        ] {
+            let refused = parsed(&line).unwrap_err();
+            assert!(refused.use_stderr());
+            assert!(refused.to_string().contains(needle), "{line}: {refused}");
+        }
+        assert!(!parsed("enclavectl --help").unwrap_err().use_stderr());
+    }
+
+    #[test]
+    fn endpoints_are_read_strictly() {
+        for wrong in [
+            "", "443", ":", "443:", ":1", "0:1", "1:0", "65536:1", "+1:2", "1:2/udp", "1:2/", "1:2/TCP",
+            "1:2:3",
+        ] {
+            assert!(wrong.parse::<EndpointArgument>().is_err(), "{wrong}");
+        }
+        assert_eq!("1:65535".parse(), "1:65535/tcp".parse::<EndpointArgument>());
+    }
+
+    #[test]
+    fn help_lists_the_exit_codes() {
+        for line in ["enclavectl --help", "enclavectl request --help", "enclavectl -h"] {
+            let help = parsed(line).unwrap_err().to_string();
+            assert!(help.contains("4  no final reply in time"), "{help}");
+        }
+    }
+}

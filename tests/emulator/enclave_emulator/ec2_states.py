@@ -1,0 +1,126 @@
+"""The life of an instance: pending, running, shutting-down, terminated, one look after another.
+
+Time is counted in looks (describes that show the instance), never in seconds: a caller that does not wait
+for a state is caught every time, and tests need no sleep.
+"""
+
+import copy
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.ec2.exceptions import (
+    InvalidInstanceIdError,
+    InvalidParameterCombination,
+    InvalidParameterValue,
+    OperationNotPermitted4,
+)
+from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState, StateReason
+from moto.ec2.responses.instances import InstanceResponse
+
+from .ec2_lookups import compute
+from .patching import replace, replace_property
+
+# A state in passing is seen this many times before the next one.
+LOOKS = 2
+MOST_IDS = 1000
+
+_terminate_for_good = Instance.terminate
+
+
+def look(instance: Instance) -> None:
+    """Count a look at an instance and move its state on when its time has come."""
+    if instance.state not in ("pending", "shutting-down"):
+        return
+    instance.looks += 1
+    if instance.looks <= LOOKS:
+        return
+    instance.looks = 0
+    if instance.state == "pending":
+        instance._state = InstanceState("running", 16)
+    else:
+        _bury(instance)
+
+
+def _bury(instance: Instance) -> None:
+    reason, state_reason = instance._reason, instance.state_reason
+    # Frees volumes, interfaces, addresses and the profile's association.
+    _terminate_for_good(instance)
+    instance._reason, instance.state_reason = reason, state_reason
+    instance.security_groups = []
+    instance.block_device_mapping.clear()
+
+
+@replace(Instance, "terminate")
+def terminate(_original: Any, self: Any) -> InstanceState:
+    """Start to shut down; the rest follows when it has been seen.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html
+    """
+    previous = copy.copy(self._state)
+    if self.state in ("shutting-down", "terminated"):
+        return previous
+    self._state = InstanceState("shutting-down", 32)
+    self.looks = 0
+    self._reason = "User initiated"
+    self.state_reason = StateReason(
+        "Client.UserInitiatedShutdown: User initiated shutdown", "Client.UserInitiatedShutdown"
+    )
+    return previous
+
+
+@replace(InstanceBackend, "terminate_instances")
+def terminate_instances(_original: Any, self: Any, instance_ids: list[str]) -> list[tuple[Instance, InstanceState]]:
+    """All or none: one unknown or protected instance fails the call. At most 1000 ids.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html
+    """
+    if not instance_ids:
+        raise InvalidParameterCombination("No instances specified")
+    if len(instance_ids) > MOST_IDS:
+        raise InvalidParameterValue(f"At most {MOST_IDS} instance IDs may be given")
+    known = compute(self).instances
+    unknown = [instance_id for instance_id in instance_ids if instance_id not in known]
+    if unknown:
+        raise InvalidInstanceIdError(unknown)
+    instances = [known[instance_id] for instance_id in dict.fromkeys(instance_ids)]
+    for instance in instances:
+        if str(instance.disable_api_termination).lower() == "true":
+            raise OperationNotPermitted4(instance.id)
+    return [(instance, instance.terminate()) for instance in instances]
+
+
+@replace(InstanceResponse, "terminate_instances")
+def terminate_instances_action(original: Any, self: Any) -> ActionResult:
+    """Terminating a terminated instance succeeds and shows that it was and is terminated.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html
+    """
+    answer = original(self)
+    known = compute(self.ec2_backend).instances
+    for change in answer.result["TerminatingInstances"]:
+        change["CurrentState"] = copy.copy(known[change["InstanceId"]]._state)
+    return answer
+
+
+def _none_when_terminated(name: str, empty: Any) -> None:
+    @replace_property(Instance, name)
+    def of_living_instance(original: Any, self: Any) -> Any:
+        """A terminated instance has no network and no addresses.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/terminating-instances.html
+        """
+        return copy.copy(empty) if self.state == "terminated" else original(self)
+
+
+for _name in (
+    "private_dns_name",
+    "private_ip",
+    "private_ip_address",
+    "public_dns_name",
+    "public_ip",
+    "public_ip_address",
+    "subnet_id",
+    "vpc_id",
+):
+    _none_when_terminated(_name, None)
+_none_when_terminated("network_interfaces", [])

@@ -1,0 +1,157 @@
+//! Stands between the functions and AWS, passes every call on unchanged, and writes down each.
+
+mod call;
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::uri::{Authority, Scheme, Uri};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub use call::Call;
+use call::{Request as Asked, error_code};
+
+/// The largest body that AWS itself takes in one call is far above this; the functions' are far below.
+const BODY_LIMIT: usize = 64 * 1024 * 1024;
+
+/// A listening proxy.
+#[derive(Debug)]
+pub struct RecordingProxy {
+    url: String,
+    shared: Arc<Shared>,
+    server: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    upstream: Authority,
+    client: Client<HttpConnector, Body>,
+    record: Mutex<Record>,
+}
+
+#[derive(Debug)]
+struct Record {
+    next: u64,
+    calls: Vec<Call>,
+    file: File,
+}
+
+impl RecordingProxy {
+    /// Listens on a free port, passes calls on to `upstream`, and writes each to `log` as one line of JSON.
+    pub async fn start(upstream: &str, log: &Path) -> Result<Self> {
+        let target: Uri = upstream.parse().with_context(|| format!("{upstream} is no URL"))?;
+        if target.scheme() != Some(&Scheme::HTTP) {
+            bail!("{upstream}: the recording proxy speaks to http:// endpoints only");
+        }
+        let authority = target.authority().with_context(|| format!("{upstream} names no host"))?.clone();
+        let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+        let shared = Arc::new(Shared {
+            upstream: authority,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            record: Mutex::new(Record { next: 1, calls: Vec::new(), file }),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen for calls")?;
+        let url = format!("http://{}", listener.local_addr().context("a listener without an address")?);
+        let router = Router::new().fallback(handle).with_state(Arc::clone(&shared));
+        let server = tokio::spawn(async move {
+            // It ends only by being aborted; a failed accept is retried inside.
+            let _ = axum::serve(listener, router).await;
+        });
+        Ok(Self { url, shared, server })
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Every call so far, in the order in which they were answered.
+    pub fn calls(&self) -> Vec<Call> {
+        self.shared.with_record(|record| record.calls.clone())
+    }
+
+    /// Forgets the calls so far; the file keeps them.
+    pub fn forget(&self) {
+        self.shared.with_record(|record| record.calls.clear());
+    }
+}
+
+impl Drop for RecordingProxy {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Shared {
+    fn with_record<T>(&self, work: impl FnOnce(&mut Record) -> T) -> T {
+        // Every change to the record is complete before anything in it can panic.
+        work(&mut self.record.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// One call, there and back: the one place where a call could be held up, refused or lost.
+    async fn exchange(&self, head: Parts, body: Bytes) -> Result<(StatusCode, HeaderMap, Bytes)> {
+        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let uri = Uri::builder()
+            .scheme(Scheme::HTTP)
+            .authority(self.upstream.clone())
+            .path_and_query(path)
+            .build()
+            .context("an address that cannot be passed on")?;
+        let mut request = Request::new(Body::from(body));
+        *request.method_mut() = head.method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = end_to_end(head.headers);
+        let answer = self.client.request(request).await.context("no answer from the endpoint")?;
+        let (head, body) = answer.into_parts();
+        let body = to_bytes(Body::new(body), BODY_LIMIT).await.context("the answer broke off")?;
+        Ok((head.status, end_to_end(head.headers), body))
+    }
+}
+
+async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
+        return (StatusCode::BAD_REQUEST, "the request broke off, or is too large").into_response();
+    };
+    let asked = Asked::read(&head, &body);
+    let time = Timestamp::now();
+    let begin = Instant::now();
+    let answer = shared.exchange(head, body).await;
+    let (status, code) = match &answer {
+        Ok((status, headers, body)) => (status.as_u16(), error_code(*status, headers, body)),
+        Err(_) => (StatusCode::BAD_GATEWAY.as_u16(), None),
+    };
+    shared.with_record(|record| {
+        let call = asked.answered(record.next, time, begin.elapsed(), status, code);
+        record.next += 1;
+        // A full disk must not change what the functions see; the call is still in memory.
+        let _ = serde_json::to_string(&call).map(|line| writeln!(record.file, "{line}"));
+        record.calls.push(call);
+    });
+    match answer {
+        Ok((status, headers, body)) => (status, headers, body).into_response(),
+        Err(error) => (StatusCode::BAD_GATEWAY, format!("{error:#}")).into_response(),
+    }
+}
+
+/// Without the headers that belong to one connection: bodies travel whole here.
+fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
+    headers.remove(header::CONNECTION);
+    headers.remove(header::TRANSFER_ENCODING);
+    headers
+}
