@@ -76,7 +76,8 @@ impl Endpoint {
             // Lambda has no instance metadata; looking for it would only cost time.
             ("AWS_EC2_METADATA_DISABLED".to_owned(), "true".into()),
         ];
-        variables.extend(self.session_token.clone().map(|token| ("AWS_SESSION_TOKEN".to_owned(), token.into())));
+        variables
+            .extend(self.session_token.clone().map(|token| ("AWS_SESSION_TOKEN".to_owned(), token.into())));
         variables
     }
 }

@@ -10,7 +10,7 @@ use crate::process::{Launch, Process, tail};
 use crate::{paths, venv, wait};
 
 /// Python needs seconds to read the packages, more on a busy machine.
-const START_LIMIT: Duration = Duration::from_secs(120);
+const START_LIMIT: Duration = Duration::from_mins(2);
 
 /// It has nothing to save.
 const STOP_LIMIT: Duration = Duration::from_secs(5);

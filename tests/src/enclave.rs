@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use enclave_protocol::names::{AvailabilityZone, TenantName};
 use tempfile::TempDir;
 
@@ -55,7 +55,7 @@ impl Default for Options {
             max_hosts: 40,
             tick_every: Some(Duration::from_secs(1)),
             function_binary: None,
-            function_timeout: Duration::from_secs(60),
+            function_timeout: Duration::from_mins(1),
             batch_size: 1,
             visibility_on_failure: Duration::ZERO,
         }
@@ -86,32 +86,33 @@ impl LocalEnclave {
     /// Brings it up.
     pub async fn start(options: Options) -> Result<Self> {
         let binary = match &options.function_binary {
-            Some(binary) => binary.clone(),
+            Some(binary) if binary.is_file() => binary.clone(),
+            Some(binary) => bail!("{} is missing", binary.display()),
             // Before anything else: it is the likeliest thing to be missing.
             None => paths::binary("provision")?,
         };
-        let directory = tempfile::Builder::new().prefix("enclave-").tempdir().context("cannot make a directory")?;
+        let directory =
+            tempfile::Builder::new().prefix("enclave-").tempdir().context("cannot make a directory")?;
         let operator_root = Ca::root("operator root")?;
         let operator_ca = operator_root.intermediate("operator issuing authority")?;
         let operator = operator_ca.issue(LeafOptions::configuration_server(&options.zone))?;
         operator.write(&directory.path().join(OPERATOR_CERTIFICATE), &directory.path().join(OPERATOR_KEY))?;
         operator_ca::write(&directory.path().join(OPERATOR_ROOT), &operator_root.certificate_pem(), 0o644)?;
 
-        let (emulator, endpoint) = match &options.endpoint_url {
-            Some(url) => (None, Endpoint::foreign(url.trim_end_matches('/'))),
-            None => {
-                let emulator = Emulator::start(directory.path()).await?;
-                let endpoint = Endpoint::emulated(emulator.url());
-                (Some(emulator), endpoint)
-            }
+        let (emulator, endpoint) = if let Some(url) = &options.endpoint_url {
+            (None, Endpoint::foreign(url.trim_end_matches('/')))
+        } else {
+            let emulator = Emulator::start(directory.path()).await?;
+            let endpoint = Endpoint::emulated(emulator.url());
+            (Some(emulator), endpoint)
         };
+        let proxy = RecordingProxy::start(&endpoint.url, &directory.path().join(CALLS_LOG)).await?;
         let clients = Clients::new(&endpoint);
         let wanted = wanted(&options, &endpoint, &operator_root)?;
         let made = foundation::make(&clients, &wanted)
             .await
             .with_context(|| format!("cannot make the foundation at {}", endpoint.url))?;
 
-        let proxy = RecordingProxy::start(&endpoint.url, &directory.path().join(CALLS_LOG)).await?;
         let function = Arc::new(Function::new(FunctionOptions {
             name: format!("{}-provision", options.zone.replace('.', "-")),
             binary,
@@ -255,7 +256,10 @@ impl LocalEnclave {
             archive_bucket: made.buckets.archive.clone(),
             vpc_id: made.network.vpc_id.clone(),
             host_subnet_ids: subnets.iter().map(|(zone, pair)| (zone.clone(), pair.host.clone())).collect(),
-            balancer_subnet_ids: subnets.iter().map(|(zone, pair)| (zone.clone(), pair.balancer.clone())).collect(),
+            balancer_subnet_ids: subnets
+                .iter()
+                .map(|(zone, pair)| (zone.clone(), pair.balancer.clone()))
+                .collect(),
             launch_templates: (made.hosts.launch_templates.iter())
                 .map(|(zone, it)| (zone.clone(), ReadyTemplate { id: it.id.clone(), version: it.version }))
                 .collect(),

@@ -87,6 +87,11 @@ impl Function {
         Self { options, arn, running: Mutex::new(None) }
     }
 
+    /// What it was made of, to make another like it.
+    pub fn options(&self) -> &FunctionOptions {
+        &self.options
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.options.name
@@ -105,7 +110,10 @@ impl Function {
     /// The id of its process, if one runs.
     pub async fn process_id(&self) -> Option<u32> {
         let running = self.running.lock().await;
-        running.as_ref().filter(|running| running.process.status().is_none()).map(|running| running.process.id())
+        running
+            .as_ref()
+            .filter(|running| running.process.status().is_none())
+            .map(|running| running.process.id())
     }
 
     /// Invokes it, after the invocation that may be under way. An `Err` is a fault of this machine, never the function's.
@@ -115,7 +123,10 @@ impl Function {
         // Taken out of its slot: if this future is dropped half way, so is the process, as its answer would be lost.
         let mut running = match slot.take().filter(|running| running.process.status().is_none()) {
             Some(running) => running,
-            None => self.start().await.with_context(|| format!("cannot start the function {}", self.options.name))?,
+            None => self
+                .start()
+                .await
+                .with_context(|| format!("cannot start the function {}", self.options.name))?,
         };
         let request_id = uuid::Uuid::now_v7().to_string();
         let work = Work { request_id: request_id.clone(), payload, timeout: self.options.timeout };

@@ -4,6 +4,7 @@
 //! [`enclave::LocalEnclave`] puts it together; `enclave-local` is its command line.
 
 pub mod aws;
+pub mod configuration_server;
 pub mod emulator;
 pub mod enclave;
 pub mod event_source;

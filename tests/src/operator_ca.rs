@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 /// The trust domain of the operator's identities.
 pub const TRUST_DOMAIN: &str = "operator.example";
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// A certificate authority: a root or an intermediate.
 #[derive(Debug)]
@@ -52,7 +52,9 @@ impl Ca {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, options.common_name);
         for uri in &options.uris {
-            params.subject_alt_names.push(SanType::URI(uri.as_str().try_into().context("a URI that is not ASCII")?));
+            params
+                .subject_alt_names
+                .push(SanType::URI(uri.as_str().try_into().context("a URI that is not ASCII")?));
         }
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = options.extended_key_usages;
@@ -106,7 +108,7 @@ impl LeafOptions {
             uris: vec![configuration_server_uri(zone)],
             extended_key_usages: vec![ExtendedKeyUsagePurpose::ClientAuth],
             // Clocks differ a little.
-            not_before: now - Duration::from_secs(5 * 60),
+            not_before: now - Duration::from_mins(5),
             not_after: now + DAY,
             key: None,
         }
@@ -193,7 +195,8 @@ fn ca_params(common_name: &str) -> Result<CertificateParams> {
 fn certificate_pem(der: &[u8]) -> String {
     use base64::Engine;
     let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines: Vec<String> = text.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    let lines: Vec<String> =
+        text.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
     format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }
 

@@ -65,7 +65,10 @@ impl Process {
                 }
             })
             .context("cannot start a thread")?;
-        let id = started.recv().context("the thread of a child is gone")?.with_context(|| format!("cannot start {name}"))?;
+        let id = started
+            .recv()
+            .context("the thread of a child is gone")?
+            .with_context(|| format!("cannot start {name}"))?;
         Ok(Self { alive, exited, waiter: Some(waiter), id })
     }
 
@@ -133,7 +136,8 @@ fn start_child(command: &mut Command) -> Result<(Child, Pid)> {
 
 fn wait_and_reap(mut child: Child, pid: Pid, alive: &Mutex<Option<Pid>>) -> ExitStatus {
     // Without reaping: until the lock is held, the id must stay taken.
-    let _ = rustix::io::retry_on_intr(|| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT));
+    let _ =
+        rustix::io::retry_on_intr(|| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT));
     let mut alive = lock(alive);
     // What the child started goes with it.
     let _ = kill_process_group(pid, Signal::KILL);

@@ -80,7 +80,8 @@ pub struct ReadyTemplate {
 impl Ready {
     /// Writes the file so that nobody ever sees a part of it.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory =
+            path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut file = NamedTempFile::new_in(directory)
             .with_context(|| format!("cannot write into {}", directory.display()))?;
         serde_json::to_writer_pretty(&mut file, self).context("cannot write the ready file")?;

@@ -144,18 +144,27 @@ async fn next(State(exchange): State<Arc<Exchange>>) -> Response {
     (headers, Json(work.payload)).into_response()
 }
 
-async fn response(State(exchange): State<Arc<Exchange>>, Path(request_id): Path<String>, body: Bytes) -> Response {
+async fn response(
+    State(exchange): State<Arc<Exchange>>,
+    Path(request_id): Path<String>,
+    body: Bytes,
+) -> Response {
     match serde_json::from_slice(&body) {
         Ok(value) => exchange.finish(&request_id, Event::Response(value)).await,
         // Lambda reports this to the caller as an error of the function, too.
         Err(problem) => {
-            let error = json!({ "errorType": "Runtime.InvalidResponse", "errorMessage": problem.to_string() });
+            let error =
+                json!({ "errorType": "Runtime.InvalidResponse", "errorMessage": problem.to_string() });
             exchange.finish(&request_id, Event::Error(error)).await
         }
     }
 }
 
-async fn error(State(exchange): State<Arc<Exchange>>, Path(request_id): Path<String>, body: Bytes) -> Response {
+async fn error(
+    State(exchange): State<Arc<Exchange>>,
+    Path(request_id): Path<String>,
+    body: Bytes,
+) -> Response {
     exchange.finish(&request_id, Event::Error(error_body(&body))).await
 }
 

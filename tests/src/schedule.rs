@@ -1,4 +1,4 @@
-//! The schedule that ticks: what EventBridge Scheduler does to the requests queue every minute in a real account.
+//! The schedule that ticks: what `EventBridge` Scheduler does to the requests queue every minute in a real account.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::event_source::EventSource;
 use crate::foundation::Queue;
 
 /// A tick may also have been purged; it is not waited for longer than this.
-const UNHANDLED_LIMIT: Duration = Duration::from_secs(60);
+const UNHANDLED_LIMIT: Duration = Duration::from_mins(1);
 
 /// Puts ticks on a queue.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use crate::process::{Launch, Process, tail};
 use crate::{paths, wait};
 
 /// Long enough for a slow mirror; what is slower needs a person to look.
-const INSTALL_LIMIT: Duration = Duration::from_secs(600);
+const INSTALL_LIMIT: Duration = Duration::from_mins(10);
 
 /// The Python of a virtual environment that holds exactly `requirements.txt`; made when it is not there.
 ///
@@ -57,7 +57,8 @@ async fn install(requirements: &Path, directory: &Path, python: &Path) -> Result
     eprintln!("installing the emulator (once) …");
     if directory.exists() {
         // Somebody was interrupted half way.
-        std::fs::remove_dir_all(directory).with_context(|| format!("cannot remove {}", directory.display()))?;
+        std::fs::remove_dir_all(directory)
+            .with_context(|| format!("cannot remove {}", directory.display()))?;
     }
     let log = directory.with_extension("log");
     let base = std::env::var_os("PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);

@@ -8,7 +8,11 @@ use anyhow::{Result, bail};
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// Looks until `probe` answers with something; fails with `what` when `within` has passed.
-pub async fn until<T>(what: &str, within: Duration, mut probe: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+pub async fn until<T>(
+    what: &str,
+    within: Duration,
+    mut probe: impl AsyncFnMut() -> Result<Option<T>>,
+) -> Result<T> {
     let begin = Instant::now();
     loop {
         if let Some(value) = probe().await? {

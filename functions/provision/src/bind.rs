@@ -57,10 +57,7 @@ pub(crate) fn bind(
         );
     }
     if sent_at > request.expires_at {
-        return deny(
-            Code::Expired,
-            format!("sent at {sent_at}, after it expired at {}", request.expires_at),
-        );
+        return deny(Code::Expired, format!("sent at {sent_at}, after it expired at {}", request.expires_at));
     }
     Ok(())
 }

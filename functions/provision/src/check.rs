@@ -67,7 +67,10 @@ fn running(id: &HostId, record: &HostRecord, observed: &Observed) -> Result<(), 
     if record.desired == DesiredHost::Running && state == Some(InstanceState::Running) {
         return Ok(());
     }
-    deny(Code::HostNotRunning, format!("{id} cannot be a target: it is {state:?}, to be {:?}", record.desired))
+    deny(
+        Code::HostNotRunning,
+        format!("{id} cannot be a target: it is {state:?}, to be {:?}", record.desired),
+    )
 }
 
 fn deny(code: Code, message: String) -> Result<(), Denial> {

@@ -30,10 +30,9 @@ pub(crate) fn desired(request: &Request, record: &RequestRecord, foundation: &Fo
         Order::DeprovisionHosts(_) => {
             Desired { terminated: at_stage(HostStage::Unwanted), ..Desired::default() }
         }
-        Order::ConfigureLoadBalancer(order) => Desired {
-            load_balancers: vec![desired_load_balancer(order, foundation)],
-            ..Desired::default()
-        },
+        Order::ConfigureLoadBalancer(order) => {
+            Desired { load_balancers: vec![desired_load_balancer(order, foundation)], ..Desired::default() }
+        }
         Order::RemoveLoadBalancer(order) => Desired {
             without_load_balancer: BTreeSet::from([owner(&order.application, &order.cluster)]),
             ..Desired::default()
@@ -97,7 +96,8 @@ fn desired_launch(
 pub(crate) fn refusal(record: &RequestRecord) -> Option<&enclave_core::aws::AwsFailure> {
     record.calls.iter().find_map(|call| match &call.answer {
         Some(Answer::Refused { failure, .. })
-            if failure.class != ErrorClass::Capacity || !matches!(call.creation, Creation::RunInstances(_)) =>
+            if failure.class != ErrorClass::Capacity
+                || !matches!(call.creation, Creation::RunInstances(_)) =>
         {
             Some(failure)
         }

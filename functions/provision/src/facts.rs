@@ -17,9 +17,7 @@ pub(crate) fn other_hosts(
     let reserves = |id: Uuid| open.iter().any(|open| open.request_id == id && open.reserved_hosts > 0);
     let live = hosts
         .values()
-        .filter(|host| {
-            host.state.is_live() && host.request_id != request_id && !reserves(host.request_id)
-        })
+        .filter(|host| host.state.is_live() && host.request_id != request_id && !reserves(host.request_id))
         .count();
     let reserved: u32 =
         open.iter().filter(|open| open.request_id != request_id).map(|open| open.reserved_hosts).sum();

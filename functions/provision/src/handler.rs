@@ -95,7 +95,8 @@ impl Provision {
             let worked = async {
                 let delivery = delivery(record, &event.context.request_id, event.context.deadline)?;
                 let invocation = Invocation { function: self, metrics: &metrics, delivery };
-                invocation.receive(record.body.as_deref().unwrap_or_default()).await
+                // Boxed: the way of a request is one deep future, and this keeps the runtime's own shallow.
+                Box::pin(invocation.receive(record.body.as_deref().unwrap_or_default())).await
             };
             if let Err(error) = worked.instrument(span.clone()).await {
                 span.in_scope(|| tracing::error!(%error, "the message will be tried again"));
@@ -122,7 +123,8 @@ pub(crate) fn count(metrics: &Mutex<Metrics>, name: &'static str) {
 
 fn delivery(record: &SqsMessage, invocation: &str, deadline_ms: u64) -> Result<Delivery, Retry> {
     let attribute = |name: &'static str| record.attributes.get(name).ok_or(Retry::Event(name));
-    let sent_at = attribute("SentTimestamp")?.parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let sent_at =
+        attribute("SentTimestamp")?.parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     let receive_count = attribute("ApproximateReceiveCount")?.parse().ok();
     let deadline = i64::try_from(deadline_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     let deadline = deadline.ok_or(Retry::Event("a deadline"))?;
@@ -230,7 +232,7 @@ impl Invocation<'_> {
                 // A duplicate is answered with the same bytes; one that is finished needs nothing else.
                 let worked = match work.resend(&record.value).await {
                     Ok(()) if record.value.finished => Ok(Standing::Finished),
-                    Ok(()) => work.advance(&mut record).await,
+                    Ok(()) => Box::pin(work.advance(&mut record)).await,
                     Err(error) => Err(error),
                 };
                 worked.map(|standing| {
@@ -261,7 +263,6 @@ impl Invocation<'_> {
         let mut line = HeldLine::take(&store, &self.delivery, None, Timestamp::now()).await?;
         let account = self.account(&rules);
         let open: Vec<Uuid> = line.open().iter().map(|open| open.request_id).collect();
-        let mut worked = Ok(());
         for request_id in open {
             if Timestamp::now() >= self.delivery.stop_at {
                 tracing::warn!("time is up: the other open requests wait for the next tick");
@@ -273,20 +274,19 @@ impl Invocation<'_> {
                     // Listed, but never claimed: its own message brings it back.
                     return Ok(Standing::Finished);
                 };
-                self.work(&rules, &account, &store, line.open()).advance(&mut record).await
+                Box::pin(self.work(&rules, &account, &store, line.open()).advance(&mut record)).await
             };
             match advanced.instrument(span).await {
                 Ok(Standing::Finished) => line.close(request_id),
                 Ok(Standing::Open) => {}
                 Err(error) => {
-                    // One request that cannot be worked on does not hold up the others.
+                    // One request that cannot be worked on must not hold up the line: the next tick tries it again.
                     tracing::error!(%request_id, %error, "an open request could not be advanced");
-                    worked = Err(error);
+                    count(self.metrics, "Stuck");
                 }
             }
         }
-        line.give_back().await?;
-        worked
+        Ok(line.give_back().await?)
     }
 
     fn store(&self) -> Store {

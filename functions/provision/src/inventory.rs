@@ -7,9 +7,7 @@ use enclave_protocol::names::HostId;
 use enclave_protocol::reply::{
     Inventory, InventoryHost, InventoryLoadBalancer, LoadBalancerResult, MAX_INVENTORY_HOSTS,
 };
-use enclave_protocol::request::{
-    ActionName, Describe, Endpoint, EndpointProtocol, REQUEST_PAYLOAD_TYPE,
-};
+use enclave_protocol::request::{ActionName, Describe, Endpoint, EndpointProtocol, REQUEST_PAYLOAD_TYPE};
 
 use crate::result::{host_state, load_balancer_state};
 use crate::tenant::Rules;

@@ -52,7 +52,8 @@ mod tests {
 
     #[test]
     fn an_order_in_a_tick_or_host_event_is_dropped_with_the_rest_of_it() {
-        let event = r#"{"detail-type":"EC2 Instance State-change Notification","source":"aws.ec2","order":{}}"#;
+        let event =
+            r#"{"detail-type":"EC2 Instance State-change Notification","source":"aws.ec2","order":{}}"#;
         assert!(matches!(classify(event), Message::HostEvent { .. }));
         assert!(matches!(classify(r#"{"tick":"1"}"#), Message::Tick));
         assert!(matches!(classify(r#"{"tick":"1","order":{}}"#), Message::Envelope(Err(_))));

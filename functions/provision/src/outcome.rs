@@ -72,8 +72,7 @@ fn provisioned(order: &ProvisionHosts, record: &RequestRecord, plan: &Plan) -> O
         return Some(Outcome::done(format!("{ready} hosts are ready")));
     }
     let settled = ready + gone == record.hosts.len() && plan.steps.is_empty();
-    let short_of_room =
-        plan.findings.iter().any(|finding| matches!(finding, Finding::NoCapacity { .. }));
+    let short_of_room = plan.findings.iter().any(|finding| matches!(finding, Finding::NoCapacity { .. }));
     let all_launched = record.hosts.len() >= order.count as usize;
     let refused = refusal(record);
     if !settled || !(all_launched || short_of_room || refused.is_some()) {
@@ -116,7 +115,10 @@ fn balanced(name: &str, record: &RequestRecord, observed: &Observed, plan: &Plan
         Reading::Unknown(_) => return None,
     };
     if balancer.state == BalancerState::Failed {
-        return Some(Outcome::failed(Code::AwsRefused, format!("AWS reports load balancer {name} as failed")));
+        return Some(Outcome::failed(
+            Code::AwsRefused,
+            format!("AWS reports load balancer {name} as failed"),
+        ));
     }
     plan.is_converged().then(|| Outcome::done(format!("load balancer {name} is active")))
 }

@@ -24,10 +24,7 @@ pub(crate) fn unlisted_hosts(record: &RequestRecord) -> Vec<HostId> {
 }
 
 /// Hosts that run and wait to be attested.
-pub(crate) fn hosts_to_attest(
-    record: &RequestRecord,
-    hosts: &BTreeMap<HostId, ObservedHost>,
-) -> Vec<HostId> {
+pub(crate) fn hosts_to_attest(record: &RequestRecord, hosts: &BTreeMap<HostId, ObservedHost>) -> Vec<HostId> {
     let runs = |id: &HostId| hosts.get(id).is_some_and(|host| host.state == InstanceState::Running);
     let waiting = record.hosts.iter().filter(|(_, progress)| progress.stage == HostStage::Launched);
     waiting.filter(|(id, _)| runs(id)).map(|(id, _)| id.clone()).collect()

@@ -8,6 +8,9 @@ use enclave_protocol::reply::{Reply, Status};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+/// Longest sentence of a reply, in characters: it may quote what was sent.
+const MAX_MESSAGE_CHARACTERS: usize = 1000;
+
 /// A reply of this enclave that says only where a message stands; the rest is filled in by its maker.
 pub(crate) fn bare(
     foundation: &Foundation,
@@ -26,7 +29,7 @@ pub(crate) fn bare(
         mode: None,
         status,
         code,
-        message: message.into(),
+        message: message.into().chars().take(MAX_MESSAGE_CHARACTERS).collect(),
         decided_at,
         hosts: Vec::new(),
         missing: Vec::new(),

@@ -90,10 +90,8 @@ impl Work<'_> {
 
     /// Every resume verifies the stored envelope anew; it was readable when it was claimed.
     fn reopen(&self, record: &RequestRecord) -> Result<(Request, Result<Opened, Denial>), Retry> {
-        let envelope =
-            Envelope::parse(&record.envelope).map_err(|_| Retry::Event("a readable envelope"))?;
-        let request =
-            Request::parse(&envelope.payload).map_err(|_| Retry::Event("a readable request"))?;
+        let envelope = Envelope::parse(&record.envelope).map_err(|_| Retry::Event("a readable envelope"))?;
+        let request = Request::parse(&envelope.payload).map_err(|_| Retry::Event("a readable request"))?;
         let signer = open(&envelope, &self.rules.roots, record.sent_at)
             .map_err(|error| Denial { code: error.code, message: error.message })
             .and_then(|signer| {
@@ -116,10 +114,14 @@ impl Work<'_> {
         }
         if let Some(why) = unread(&request.order, observed) {
             if now >= record.value.deadline_at {
-                let late = Outcome::failed(Code::DeadlineExceeded, format!("the account cannot be read: {why}"));
+                let late =
+                    Outcome::failed(Code::DeadlineExceeded, format!("the account cannot be read: {why}"));
                 return self.finish(record, request, Some(observed), late).await.map(Some);
             }
-            return self.wait(record, request, Some(observed), &format!("reading the account: {why}")).await.map(Some);
+            return self
+                .wait(record, request, Some(observed), &format!("reading the account: {why}"))
+                .await
+                .map(Some);
         }
         let decision = self.authorize(request, observed, record.value.accepted).await;
         if let (Mode::Apply, Err(denial)) = (request.mode, &decision) {

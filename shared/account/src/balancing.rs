@@ -56,7 +56,8 @@ impl Account {
         let balancers = self.list_load_balancers().await?;
         let groups = self.list_target_groups().await?;
         let arns = balancers.iter().filter_map(|balancer| balancer.load_balancer_arn());
-        let tags = self.tags_of(arns.chain(groups.iter().filter_map(|group| group.target_group_arn()))).await?;
+        let tags =
+            self.tags_of(arns.chain(groups.iter().filter_map(|group| group.target_group_arn()))).await?;
         let group_names: BTreeMap<&str, &str> = groups
             .iter()
             .filter_map(|group| Some((group.target_group_arn()?, group.target_group_name()?)))
@@ -64,7 +65,8 @@ impl Account {
 
         let mut observed = ObservedBalancing::default();
         for balancer in &balancers {
-            let (Some(name), Some(arn)) = (balancer.load_balancer_name(), balancer.load_balancer_arn()) else {
+            let (Some(name), Some(arn)) = (balancer.load_balancer_name(), balancer.load_balancer_arn())
+            else {
                 return Err(AwsFailure::incomplete("DescribeLoadBalancers", "name or ARN"));
             };
             let owner = self.owner(&tags, arn);
@@ -75,7 +77,11 @@ impl Account {
                 state: balancer_state(balancer),
                 scheme: scheme(balancer),
                 owner,
-                listeners: if in_scope { self.listeners_of(arn, &group_names).await? } else { BTreeMap::new() },
+                listeners: if in_scope {
+                    self.listeners_of(arn, &group_names).await?
+                } else {
+                    BTreeMap::new()
+                },
                 configured: !in_scope || self.is_balancer_configured(arn).await?,
             };
             observed.load_balancers.insert(name.to_owned(), found);
@@ -117,9 +123,8 @@ impl Account {
         let mut pages = self.elb.describe_target_groups().page_size(PER_PAGE).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| AwsFailure::new("DescribeTargetGroups", &error))?;
-            let ours = |group: &TargetGroup| {
-                group.target_group_name().is_some_and(|name| self.names.contains(name))
-            };
+            let ours =
+                |group: &TargetGroup| group.target_group_name().is_some_and(|name| self.names.contains(name));
             found.extend(page.target_groups.unwrap_or_default().into_iter().filter(ours));
         }
         Ok(found)
@@ -158,8 +163,7 @@ impl Account {
         group_names: &BTreeMap<&str, &str>,
     ) -> Result<BTreeMap<u16, ObservedListener>, AwsFailure> {
         let mut found = BTreeMap::new();
-        let mut pages =
-            self.elb.describe_listeners().load_balancer_arn(balancer_arn).into_paginator().send();
+        let mut pages = self.elb.describe_listeners().load_balancer_arn(balancer_arn).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| AwsFailure::new("DescribeListeners", &error))?;
             for listener in page.listeners() {

@@ -67,9 +67,8 @@ impl Account {
     }
 
     async fn configure_target_group(&self, arn: &str) -> Result<(), AwsFailure> {
-        let attributes = [DEREGISTRATION_DELAY, PRESERVE_CLIENT_IP].map(|(key, value)| {
-            elb::TargetGroupAttribute::builder().key(key).value(value).build()
-        });
+        let attributes = [DEREGISTRATION_DELAY, PRESERVE_CLIENT_IP]
+            .map(|(key, value)| elb::TargetGroupAttribute::builder().key(key).value(value).build());
         self.elb
             .modify_target_group_attributes()
             .target_group_arn(arn)

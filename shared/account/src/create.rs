@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_ec2::types as ec2;
 use aws_sdk_elasticloadbalancingv2::types as elb;
 use enclave_core::aws::AwsFailure;
-use enclave_core::creation::{
-    CreateListener, CreateLoadBalancer, CreateTargetGroup, Creation, RunInstances,
-};
+use enclave_core::creation::{CreateListener, CreateLoadBalancer, CreateTargetGroup, Creation, RunInstances};
 use enclave_protocol::names::HostId;
 use enclave_protocol::request::Scheme;
 
@@ -29,7 +27,9 @@ impl Account {
         match creation {
             Creation::RunInstances(launch) => self.run_instances(launch).await.map(Made::Hosts),
             Creation::CreateTargetGroup(group) => self.create_target_group(group).await.map(Made::Arn),
-            Creation::CreateLoadBalancer(balancer) => self.create_load_balancer(balancer).await.map(Made::Arn),
+            Creation::CreateLoadBalancer(balancer) => {
+                self.create_load_balancer(balancer).await.map(Made::Arn)
+            }
             Creation::CreateListener(listener) => self.create_listener(listener).await.map(Made::Arn),
         }
     }
@@ -122,16 +122,10 @@ impl Account {
 
 /// A listener's action: all of it to one target group.
 pub(crate) fn forward_to(target_group_arn: &str) -> elb::Action {
-    elb::Action::builder()
-        .r#type(elb::ActionTypeEnum::Forward)
-        .target_group_arn(target_group_arn)
-        .build()
+    elb::Action::builder().r#type(elb::ActionTypeEnum::Forward).target_group_arn(target_group_arn).build()
 }
 
-fn tag_specification(
-    resource: ec2::ResourceType,
-    tags: &BTreeMap<String, String>,
-) -> ec2::TagSpecification {
+fn tag_specification(resource: ec2::ResourceType, tags: &BTreeMap<String, String>) -> ec2::TagSpecification {
     let tags = tags.iter().map(|(key, value)| ec2::Tag::builder().key(key).value(value).build()).collect();
     ec2::TagSpecification::builder().resource_type(resource).set_tags(Some(tags)).build()
 }

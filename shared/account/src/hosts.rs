@@ -133,9 +133,8 @@ impl Account {
             .await
             .map_err(|error| AwsFailure::new(call, &error))?;
         let encoded = output.user_data().and_then(|data| data.value()).unwrap_or_default();
-        let decoded = STANDARD
-            .decode(encoded)
-            .map_err(|_| AwsFailure::incomplete(call, "user data in base64"))?;
+        let decoded =
+            STANDARD.decode(encoded).map_err(|_| AwsFailure::incomplete(call, "user data in base64"))?;
         Ok(hex::encode(Sha256::digest(decoded)))
     }
 }

@@ -20,7 +20,5 @@ pub(crate) fn all_set<'a>(
     wanted: &[(&str, &str)],
     found: impl Iterator<Item = (Option<&'a str>, Option<&'a str>)> + Clone,
 ) -> bool {
-    wanted
-        .iter()
-        .all(|(key, value)| found.clone().any(|(k, v)| k == Some(*key) && v == Some(*value)))
+    wanted.iter().all(|(key, value)| found.clone().any(|(k, v)| k == Some(*key) && v == Some(*value)))
 }

@@ -133,8 +133,13 @@ pub fn classify(code: &str) -> ErrorClass {
         | "SlowDown"
         | "EC2ThrottledException" => ErrorClass::Throttle,
         "ResourceInUse" | "DependencyViolation" => ErrorClass::InUse,
-        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" | "PendingVerification"
-        | "OptInRequired" | "Blocked" | "OperationNotPermitted" => ErrorClass::Refused,
+        "UnauthorizedOperation"
+        | "AccessDenied"
+        | "AccessDeniedException"
+        | "PendingVerification"
+        | "OptInRequired"
+        | "Blocked"
+        | "OperationNotPermitted" => ErrorClass::Refused,
         "InternalError"
         | "InternalFailure"
         | "InternalServiceError"

@@ -259,8 +259,7 @@ mod tests {
 
     fn line(until: i64) -> Line {
         let until = Timestamp::from_second(until).unwrap();
-        let lease =
-            Lease { holder: "a".to_owned(), message_id: "m1".to_owned(), receive_count: 1, until };
+        let lease = Lease { holder: "a".to_owned(), message_id: "m1".to_owned(), receive_count: 1, until };
         Line { lease: Some(lease), open: Vec::new() }
     }
 
@@ -272,5 +271,128 @@ mod tests {
         assert!(!line(101).is_free_for("m1", 1, now), "the same delivery twice");
         assert!(line(101).is_free_for("m1", 2, now), "the same message, delivered again");
         assert!(line(100).is_free_for("m2", 1, now), "after the holder's deadline");
+    }
+
+    fn host(number: u32) -> HostId {
+        format!("i-{number:017x}").parse().unwrap()
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn record() -> RequestRecord {
+        RequestRecord {
+            envelope: r#"{"payload":"e30="}"#.to_owned(),
+            envelope_sha256: "aa".to_owned(),
+            sent_at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+            claimed_at: at(10),
+            deadline_at: at(1810),
+            accepted: true,
+            calls: Vec::new(),
+            hosts: BTreeMap::new(),
+            events: Vec::new(),
+            replies: vec!["{\"quotes\": \"\\\"\"}".to_owned()],
+            finished: false,
+        }
+    }
+
+    fn calls() -> Vec<StoredCall> {
+        use crate::creation::{CreateListener, CreateLoadBalancer, CreateTargetGroup, Pool};
+        let tags = BTreeMap::from([("call".to_owned(), "a tag named like ours".to_owned())]);
+        let (group, arn) = ("sg".to_owned(), "arn".to_owned());
+        let launch = Creation::RunInstances(RunInstances {
+            client_token: "t".repeat(64),
+            pool: Pool {
+                instance_type: "m7g.large".parse().unwrap(),
+                availability_zone: "us-east-1a".parse().unwrap(),
+            },
+            launch_template_id: "lt-a".to_owned(),
+            launch_template_version: u64::MAX,
+            image: "ami-0123456789abcdef0".parse().unwrap(),
+            max_count: 1000,
+            tags: tags.clone(),
+        });
+        let failure = crate::aws::AwsFailure {
+            call: "RunInstances".to_owned(),
+            class: crate::aws::ErrorClass::Capacity,
+            code: "InsufficientInstanceCapacity".to_owned(),
+            message: "none".to_owned(),
+        };
+        let creations = [
+            (launch.clone(), Some(Answer::Launched { hosts: vec![host(1)], at: at(11) })),
+            (launch, Some(Answer::Refused { failure, at: at(12) })),
+            (
+                Creation::CreateTargetGroup(CreateTargetGroup {
+                    name: "a".to_owned(),
+                    port: 65535,
+                    vpc_id: "vpc".to_owned(),
+                    tags: tags.clone(),
+                }),
+                Some(Answer::Created { arn: arn.clone() }),
+            ),
+            (
+                Creation::CreateLoadBalancer(CreateLoadBalancer {
+                    name: "b".to_owned(),
+                    scheme: enclave_protocol::request::Scheme::Public,
+                    subnet_ids: vec!["subnet".to_owned()],
+                    security_group_id: group,
+                    tags: tags.clone(),
+                }),
+                None,
+            ),
+            (
+                Creation::CreateListener(CreateListener {
+                    load_balancer_arn: arn.clone(),
+                    port: 443,
+                    target_group_arn: arn,
+                    tags,
+                }),
+                None,
+            ),
+        ];
+        let stored = |(creation, answer)| StoredCall { creation, decided_at: at(9), tries: 2, answer };
+        creations.into_iter().map(stored).collect()
+    }
+
+    #[test]
+    fn a_request_with_calls_hosts_and_faults_survives_its_json() {
+        let mut record = record();
+        record.calls = calls();
+        let lost = HostFault { code: Code::HostLost, reason: "ended".to_owned() };
+        record.set_stage(&host(1), HostStage::Gone, Some(lost), at(13));
+        record.set_stage(&host(2), HostStage::Ready, None, at(14));
+        let json = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<RequestRecord>(&json).unwrap(), record);
+        assert!(record.has_unanswered_call());
+        assert_eq!(record.launches().count(), 2);
+    }
+
+    #[test]
+    fn a_later_stage_keeps_the_first_fault_unless_it_brings_its_own() {
+        let mut record = record();
+        let unfit = HostFault { code: Code::AttestationFailed, reason: "no IPv6".to_owned() };
+        assert!(record.set_stage(&host(1), HostStage::Launched, None, at(1)));
+        assert!(record.set_stage(&host(1), HostStage::Unfit, Some(unfit.clone()), at(2)));
+        assert!(record.set_stage(&host(1), HostStage::Gone, None, at(3)));
+        let gone = HostProgress { stage: HostStage::Gone, since: at(3), fault: Some(unfit) };
+        assert_eq!(record.hosts[&host(1)], gone);
+        assert!(!record.set_stage(&host(1), HostStage::Gone, None, at(4)), "nothing changed");
+        assert_eq!(record.hosts[&host(1)], gone, "nor does the time");
+        let story: Vec<&str> = record.events.iter().map(|event| event.what.as_str()).collect();
+        assert_eq!(
+            story,
+            [
+                "i-00000000000000001 is launched",
+                "i-00000000000000001 is unfit: no IPv6",
+                "i-00000000000000001 is gone: no IPv6",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_object_with_a_field_nobody_knows_is_not_read() {
+        assert!(serde_json::from_str::<Line>(r#"{"open":[]}"#).is_ok());
+        assert!(serde_json::from_str::<Line>(r#"{"open":[],"extra":1}"#).is_err());
     }
 }

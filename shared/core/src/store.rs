@@ -138,9 +138,7 @@ impl Store {
             Put::Written(etag) => etag,
             // ETags of equal bodies recur, so revision and writer say whose write it was.
             Put::ConditionFailed => match self.read_object::<T>(&stored.key).await? {
-                Some((found, etag))
-                    if found.writer == self.writer && found.revision == object.revision =>
-                {
+                Some((found, etag)) if found.writer == self.writer && found.revision == object.revision => {
                     etag
                 }
                 _ => return Err(StoreError::Conflict { key: stored.key.clone() }),

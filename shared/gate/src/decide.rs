@@ -92,3 +92,202 @@ pub fn images_in_force(gate: &Gate, foundation: &[ImageId]) -> Vec<ImageId> {
     let narrowed = gate.limits.images.as_ref();
     foundation.iter().filter(|image| narrowed.is_none_or(|list| list.contains(image))).cloned().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use enclave_protocol::request::{
+        Audience, ConfigureLoadBalancer, DeprovisionHosts, Describe, Mode, ProvisionHosts,
+        RemoveLoadBalancer, Scheme,
+    };
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::rules::{Limits, RegisteredIdentity, Revocations};
+
+    const SIGNER: &str = "spiffe://operator.example/configuration-server";
+
+    fn gate() -> Gate {
+        let registered = |identity: &str, role| RegisteredIdentity { identity: identity.to_owned(), role };
+        Gate {
+            schema: 1,
+            trust_roots: Vec::new(),
+            identities: vec![
+                registered("spiffe://operator.example/other", Role::Operator),
+                registered(SIGNER, Role::Operator),
+            ],
+            revocations: Revocations::default(),
+            limits: Limits { max_hosts: 10, images: None },
+        }
+    }
+
+    fn signer() -> Opened {
+        Opened {
+            identity: SIGNER.parse().unwrap(),
+            certificate_sha256: "cc".to_owned(),
+            key_sha256: "ab12".to_owned(),
+        }
+    }
+
+    fn image(last: char) -> ImageId {
+        format!("ami-0000000{last}").parse().unwrap()
+    }
+
+    fn provision(application: &str, count: u32, image: ImageId) -> Order {
+        Order::ProvisionHosts(ProvisionHosts {
+            application: application.parse().unwrap(),
+            cluster: "content".parse().unwrap(),
+            count,
+            instance_types: vec!["m7g.large".parse().unwrap()],
+            image,
+            availability_zones: None,
+        })
+    }
+
+    fn request() -> Request {
+        Request {
+            audience: Audience {
+                account: "000000000000".to_owned(),
+                region: "us-east-1".to_owned(),
+                zone: "z".to_owned(),
+                enclave_id: "e".to_owned(),
+            },
+            tenant: "acme".parse().unwrap(),
+            request_id: "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap(),
+            issued_at: Timestamp::from_second(1000).unwrap(),
+            expires_at: Timestamp::from_second(1600).unwrap(),
+            certificate_sha256: "cc".to_owned(),
+            mode: Mode::Apply,
+            deadline_seconds: None,
+            order: provision("acme.shop.default", 1, image('1')),
+        }
+    }
+
+    /// Nothing where the signer may give orders, else the code.
+    fn asked(gate: &Gate) -> Option<(Code, String)> {
+        authorize_signer(gate, &signer(), &request()).err().map(|denial| (denial.code, denial.message))
+    }
+
+    #[test]
+    fn a_registered_operator_or_tenant_gives_orders_and_a_host_does_not() {
+        let mut gate = gate();
+        assert_eq!(asked(&gate), None);
+        gate.identities[1].role = Role::Tenant;
+        assert_eq!(asked(&gate), None);
+        gate.identities[1].role = Role::Host;
+        let host = format!("{SIGNER} is a host; hosts give no orders");
+        assert_eq!(asked(&gate), Some((Code::UnknownIdentity, host)));
+    }
+
+    #[test]
+    fn only_the_whole_identity_is_the_identity() {
+        for other in [
+            "spiffe://operator.example/configuration-server/2",
+            "spiffe://operator.example/Configuration-Server",
+        ] {
+            let mut gate = gate();
+            gate.identities[1].identity = other.to_owned();
+            let unknown = format!("{SIGNER} is not registered");
+            assert_eq!(asked(&gate), Some((Code::UnknownIdentity, unknown)), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_revoked_identity_or_key_gives_no_orders_whatever_the_register_says() {
+        let mut gate = gate();
+        gate.revocations.identities = vec!["spiffe://operator.example/other".to_owned()];
+        gate.revocations.key_sha256 = vec!["ab13".to_owned()];
+        assert_eq!(asked(&gate), None, "others' revocations");
+        gate.revocations.key_sha256.push("AB12".to_owned());
+        assert_eq!(asked(&gate), Some((Code::Revoked, "the key ab12 is revoked".to_owned())));
+        gate.revocations = Revocations { identities: vec![SIGNER.to_owned()], ..Revocations::default() };
+        assert_eq!(asked(&gate), Some((Code::Revoked, format!("{SIGNER} is revoked"))));
+        gate.identities.clear();
+        assert_eq!(asked(&gate).unwrap().0, Code::Revoked, "revoked comes before unknown");
+    }
+
+    #[test]
+    fn what_was_issued_before_the_line_is_revoked_and_what_was_issued_at_it_is_not() {
+        for (earliest, expected) in [(999, None), (1000, None), (1001, Some(Code::Revoked))] {
+            let mut gate = gate();
+            gate.revocations.issued_before = Some(Timestamp::from_second(earliest).unwrap());
+            assert_eq!(asked(&gate).map(|(code, _)| code), expected, "{earliest}");
+        }
+    }
+
+    fn ordered(gate: &Gate, others: u32, order: &Order) -> Option<(Code, String)> {
+        authorize_order(gate, &"acme".parse().unwrap(), &[image('1'), image('2')], others, order)
+            .err()
+            .map(|denial| (denial.code, denial.message))
+    }
+
+    #[test]
+    fn hosts_up_to_the_cap_are_allowed_and_one_more_is_not() {
+        let order = provision("acme.shop.default", 4, image('1'));
+        assert_eq!(ordered(&gate(), 6, &order), None);
+        let over = "4 hosts more than the 7 there are would exceed 10".to_owned();
+        assert_eq!(ordered(&gate(), 7, &order), Some((Code::CapExceeded, over)));
+        let most = ordered(&gate(), u32::MAX, &order).map(|(code, _)| code);
+        assert_eq!(most, Some(Code::CapExceeded), "no overflow lets it through");
+    }
+
+    #[test]
+    fn an_image_must_be_on_the_list_in_force() {
+        let order = |last| provision("acme.shop.default", 1, image(last));
+        let refused = |last| {
+            let message = format!("ami-0000000{last} is not on the tenant's list of images");
+            Some((Code::ImageNotAllowed, message))
+        };
+        assert_eq!(ordered(&gate(), 0, &order('2')), None);
+        assert_eq!(ordered(&gate(), 0, &order('3')), refused('3'));
+        let mut narrow = gate();
+        narrow.limits.images = Some(vec![image('1')]);
+        assert_eq!(ordered(&narrow, 0, &order('1')), None);
+        assert_eq!(ordered(&narrow, 0, &order('2')), refused('2'));
+    }
+
+    #[test]
+    fn every_order_about_another_tenants_application_is_refused() {
+        let orders = |application: &str| {
+            let (application, cluster) = (application.parse().unwrap(), "content".parse().unwrap());
+            [
+                provision("other.shop.default", 1, image('1')),
+                Order::DeprovisionHosts(DeprovisionHosts {
+                    application: Clone::clone(&application),
+                    cluster: Clone::clone(&cluster),
+                    host_ids: Vec::new(),
+                }),
+                Order::ConfigureLoadBalancer(ConfigureLoadBalancer {
+                    application: Clone::clone(&application),
+                    cluster: Clone::clone(&cluster),
+                    endpoints: Vec::new(),
+                    scheme: Scheme::Public,
+                    targets: Vec::new(),
+                }),
+                Order::RemoveLoadBalancer(RemoveLoadBalancer { application, cluster }),
+            ]
+        };
+        for order in orders("other.shop.default") {
+            assert_eq!(ordered(&gate(), 0, &order).unwrap().0, Code::WrongTenant, "{:?}", order.action());
+        }
+        // Only provisioning is bounded by the cap.
+        for order in orders("acme.shop.default").into_iter().skip(1) {
+            assert_eq!(ordered(&gate(), 11, &order), None, "{:?}", order.action());
+        }
+        assert_eq!(
+            ordered(&gate(), 0, &provision("acme2.shop.default", 1, image('1'))).unwrap().0,
+            Code::WrongTenant
+        );
+        assert_eq!(ordered(&gate(), 99, &Order::Describe(Describe::default())), None);
+    }
+
+    #[test]
+    fn the_gate_narrows_the_foundations_images_and_never_widens_them() {
+        let foundation = [image('1'), image('2')];
+        let mut gate = gate();
+        assert_eq!(images_in_force(&gate, &foundation), [image('1'), image('2')]);
+        gate.limits.images = Some(vec![image('3'), image('2')]);
+        assert_eq!(images_in_force(&gate, &foundation), [image('2')]);
+        gate.limits.images = Some(Vec::new());
+        assert_eq!(images_in_force(&gate, &foundation), []);
+    }
+}

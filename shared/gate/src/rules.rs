@@ -149,3 +149,115 @@ impl Gate {
         self.trust_roots.iter().enumerate().map(root).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn good() -> Value {
+        json!({
+            "schema": 1,
+            "trust_roots": [
+                {"certificate": "AAEC", "trust_domain": "operator.example"},
+                {"certificate": "AwQF", "trust_domain": "athenz.example", "accept_athenz_common_name": true},
+            ],
+            "identities": [{"identity": "spiffe://operator.example/cs", "role": "operator"}],
+            "limits": {"max_hosts": 100},
+        })
+    }
+
+    fn parse(gate: &Value) -> Result<Gate, GateError> {
+        Gate::parse(gate.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_gate_says_nothing_it_was_not_told() {
+        let gate = parse(&good()).unwrap();
+        assert_eq!(gate.revocations, Revocations::default());
+        assert_eq!(gate.limits, Limits { max_hosts: 100, images: None });
+        assert_eq!(
+            gate.trust_roots().unwrap(),
+            [
+                TrustRoot {
+                    certificate: vec![0, 1, 2],
+                    trust_domain: "operator.example".to_owned(),
+                    accept_athenz_common_name: false,
+                },
+                TrustRoot {
+                    certificate: vec![3, 4, 5],
+                    trust_domain: "athenz.example".to_owned(),
+                    accept_athenz_common_name: true,
+                },
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_no_gate_is_refused_with_the_reason() {
+        let root = |index, reason| GateError::TrustRoot { index, reason };
+        let faults: [(&str, Value, GateError); 7] = [
+            ("/schema", json!(0), GateError::Schema(0)),
+            ("/schema", json!(2), GateError::Schema(2)),
+            ("/trust_roots", json!([]), GateError::NoTrustRoot),
+            ("/trust_roots/1/certificate", json!("not base64!"), root(1, "its certificate is not base64")),
+            ("/trust_roots/0/certificate", json!(""), root(0, "its certificate is empty")),
+            ("/trust_roots/0/trust_domain", json!(""), root(0, "its trust domain is not one")),
+            (
+                "/trust_roots/1/trust_domain",
+                json!("Operator/example"),
+                root(1, "its trust domain is not one"),
+            ),
+        ];
+        for (pointer, value, error) in faults {
+            let mut gate = good();
+            *gate.pointer_mut(pointer).unwrap() = value;
+            assert_eq!(parse(&gate), Err(error), "{pointer}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_is_wrong_or_unknown_is_refused_by_name() {
+        let changes: [fn(&mut Value); 6] = [
+            |gate| gate["polices"] = json!([]),
+            |gate| gate["revocations"] = json!({"polices": []}),
+            |gate| gate["limits"] = json!({"max_hosts": 1, "polices": 0}),
+            |gate| gate["identities"][0]["polices"] = json!(true),
+            |gate| gate["trust_roots"][0]["polices"] = json!(1),
+            |gate| gate["identities"][0]["role"] = json!("polices"),
+        ];
+        for change in changes {
+            let mut gate = good();
+            change(&mut gate);
+            let Err(GateError::Malformed(reason)) = parse(&gate) else { panic!("{gate}") };
+            assert!(reason.contains("polices"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_gate_without_a_rule_it_needs_is_none() {
+        for field in ["schema", "trust_roots", "identities", "limits"] {
+            let mut gate = good();
+            gate.as_object_mut().unwrap().remove(field);
+            let Err(GateError::Malformed(reason)) = parse(&gate) else { panic!("{field}") };
+            assert!(reason.contains(field), "{reason}");
+        }
+        for text in ["", "null", "[]", "{", "\u{feff}{}"] {
+            assert!(matches!(Gate::parse(text.as_bytes()), Err(GateError::Malformed(_))), "{text:?}");
+        }
+        for cap in [json!(-1), json!(4_294_967_296_u64), json!(1.5), json!("10"), json!(null)] {
+            let mut gate = good();
+            gate["limits"]["max_hosts"] = cap.clone();
+            assert!(matches!(parse(&gate), Err(GateError::Malformed(_))), "{cap}");
+        }
+    }
+
+    #[test]
+    fn a_gate_survives_its_json() {
+        let mut gate = parse(&good()).unwrap();
+        gate.revocations.issued_before = Some("2026-01-02T03:04:05Z".parse().unwrap());
+        gate.limits.images = Some(vec!["ami-00000001".parse().unwrap()]);
+        assert_eq!(Gate::parse(&serde_json::to_vec(&gate).unwrap()), Ok(gate));
+    }
+}

@@ -22,7 +22,8 @@ async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
 async fn work_off(records: &[Value]) -> Result<Value, Error> {
     let mut failures: Vec<Value> = Vec::new();
     for record in records {
-        let body: Value = record["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
+        let body: Value =
+            record["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
         let receives: Option<u64> =
             record["attributes"]["ApproximateReceiveCount"].as_str().and_then(|count| count.parse().ok());
         let over = body["until"].as_u64().is_some_and(|until| receives.unwrap_or_default() >= until);

@@ -10,8 +10,8 @@ use aws_sdk_ec2::types::{
     LaunchTemplateEbsBlockDeviceRequest, LaunchTemplateHttpTokensState,
     LaunchTemplateIamInstanceProfileSpecificationRequest, LaunchTemplateInstanceMetadataEndpointState,
     LaunchTemplateInstanceMetadataOptionsRequest, LaunchTemplateInstanceMetadataProtocolIpv6,
-    LaunchTemplateInstanceNetworkInterfaceSpecificationRequest, RequestLaunchTemplateData, ResourceType, SnapshotState,
-    VolumeType,
+    LaunchTemplateInstanceNetworkInterfaceSpecificationRequest, RequestLaunchTemplateData, ResourceType,
+    SnapshotState, VolumeType,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -47,7 +47,7 @@ const IMAGES: [&str; 2] = ["host-1", "host-2"];
 const ROOT_VOLUME_GIB: i32 = 8;
 
 /// An empty volume's snapshot.
-const SNAPSHOT_LIMIT: Duration = Duration::from_secs(300);
+const SNAPSHOT_LIMIT: Duration = Duration::from_mins(5);
 
 /// What hosts are made from.
 #[derive(Debug, Clone)]
@@ -83,7 +83,9 @@ pub(super) async fn make(clients: &Clients, names: &Names, network: &Network, ke
             .network_interfaces(interface(&subnets.host, &network.host_security_group_id))
             .metadata_options(metadata_options())
             .iam_instance_profile(
-                LaunchTemplateIamInstanceProfileSpecificationRequest::builder().arn(&instance_profile_arn).build(),
+                LaunchTemplateIamInstanceProfileSpecificationRequest::builder()
+                    .arn(&instance_profile_arn)
+                    .build(),
             )
             .block_device_mappings(root_volume(&root_device, &keys.volumes))
             .user_data(STANDARD.encode(USER_DATA))

@@ -94,7 +94,8 @@ pub async fn make(clients: &Clients, wanted: &Wanted) -> Result<Made> {
         let queues = storage::make_queues(&clients.sqs, wanted, &names, &keys).await?;
         anyhow::Ok((buckets, queues))
     };
-    let network = async { network::make(&clients.ec2, wanted, &names).await.context("cannot make the network") };
+    let network =
+        async { network::make(&clients.ec2, wanted, &names).await.context("cannot make the network") };
     let ((buckets, queues), network) = tokio::try_join!(storage, network)?;
     let hosts = hosts::make(clients, &names, &network, &keys).await.context("cannot make what hosts need")?;
     let audience = Audience {

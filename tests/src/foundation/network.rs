@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{
-    AttributeBooleanValue, IpPermission, IpRange, Ipv6Range, ResourceType, Tag, TagSpecification, UserIdGroupPair,
+    AttributeBooleanValue, IpPermission, IpRange, Ipv6Range, ResourceType, Tag, TagSpecification,
+    UserIdGroupPair,
 };
 use enclave_protocol::names::AvailabilityZone;
 
@@ -17,7 +18,7 @@ const ANY_IPV4: &str = "0.0.0.0/0";
 const ANY_IPV6: &str = "::/0";
 
 /// AWS associates an IPv6 block within seconds.
-const ASSOCIATION_LIMIT: Duration = Duration::from_secs(60);
+const ASSOCIATION_LIMIT: Duration = Duration::from_mins(1);
 
 /// What network the zone has.
 #[derive(Debug, Clone)]
@@ -54,7 +55,10 @@ pub(super) async fn make(ec2: &Client, wanted: &Wanted, names: &Names) -> Result
 
 /// Tags that name one resource.
 pub(super) fn named(kind: ResourceType, name: impl Into<String>) -> TagSpecification {
-    TagSpecification::builder().resource_type(kind).tags(Tag::builder().key("Name").value(name).build()).build()
+    TagSpecification::builder()
+        .resource_type(kind)
+        .tags(Tag::builder().key("Name").value(name).build())
+        .build()
 }
 
 async fn make_vpc(ec2: &Client, names: &Names) -> Result<(String, String)> {
@@ -128,14 +132,16 @@ async fn route(
     subnets: &BTreeMap<AvailabilityZone, Subnets>,
 ) -> Result<()> {
     let made = ec2.create_egress_only_internet_gateway().vpc_id(vpc_id).send().await?;
-    let egress = made.egress_only_internet_gateway.and_then(|gateway| gateway.egress_only_internet_gateway_id);
+    let egress =
+        made.egress_only_internet_gateway.and_then(|gateway| gateway.egress_only_internet_gateway_id);
     let egress = egress.context("CreateEgressOnlyInternetGateway answered without a gateway")?;
     let made = ec2.create_internet_gateway().send().await?;
     let internet = made.internet_gateway.and_then(|gateway| gateway.internet_gateway_id);
     let internet = internet.context("CreateInternetGateway answered without a gateway")?;
     ec2.attach_internet_gateway().internet_gateway_id(&internet).vpc_id(vpc_id).send().await?;
 
-    let hosts = make_route_table(ec2, names, vpc_id, "hosts", subnets.values().map(|pair| &pair.host)).await?;
+    let hosts =
+        make_route_table(ec2, names, vpc_id, "hosts", subnets.values().map(|pair| &pair.host)).await?;
     ec2.create_route()
         .route_table_id(&hosts)
         .destination_ipv6_cidr_block(ANY_IPV6)
@@ -188,7 +194,8 @@ async fn admit(ec2: &Client, network: &Network) -> Result<()> {
     let (hosts, balancers) = (&network.host_security_group_id, &network.balancer_security_group_id);
     let everything = || IpPermission::builder().ip_protocol("-1");
     let group = |id: &String| UserIdGroupPair::builder().group_id(id).build();
-    let to_hosts = everything().user_id_group_pairs(group(hosts)).user_id_group_pairs(group(balancers)).build();
+    let to_hosts =
+        everything().user_id_group_pairs(group(hosts)).user_id_group_pairs(group(balancers)).build();
     ec2.authorize_security_group_ingress().group_id(hosts).ip_permissions(to_hosts).send().await?;
 
     let world = IpPermission::builder()

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use anyhow::{Context, Result};
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, PublicAccessBlockConfiguration,
-    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
-    VersioningConfiguration,
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
+    PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, VersioningConfiguration,
 };
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::json;
@@ -84,7 +84,9 @@ async fn make_bucket(
 ) -> Result<()> {
     // us-east-1 is S3's default location and may not be named.
     let location = (region != "us-east-1").then(|| {
-        CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::from(region)).build()
+        CreateBucketConfiguration::builder()
+            .location_constraint(BucketLocationConstraint::from(region))
+            .build()
     });
     s3.create_bucket()
         .bucket(name)
@@ -161,8 +163,12 @@ async fn make_queue(
     all.extend(attributes.iter().cloned());
     let made = sqs.create_queue().queue_name(name).set_attributes(Some(all)).send().await?;
     let url = made.queue_url.context("CreateQueue answered without a URL")?;
-    let known =
-        sqs.get_queue_attributes().queue_url(&url).attribute_names(QueueAttributeName::QueueArn).send().await?;
+    let known = sqs
+        .get_queue_attributes()
+        .queue_url(&url)
+        .attribute_names(QueueAttributeName::QueueArn)
+        .send()
+        .await?;
     let arn = known.attributes.and_then(|mut all| all.remove(&QueueAttributeName::QueueArn));
     Ok(Queue { url, arn: arn.context("a queue without an ARN")? })
 }

@@ -22,7 +22,8 @@ pub(super) fn foundation(
 ) -> Result<Foundation> {
     let mut availability_zones = BTreeMap::new();
     for (zone, subnets) in &network.subnets {
-        let template = hosts.launch_templates.get(zone).context("an availability zone without a launch template")?;
+        let template =
+            hosts.launch_templates.get(zone).context("an availability zone without a launch template")?;
         availability_zones.insert(
             zone.clone(),
             ZoneFoundation {
@@ -57,7 +58,10 @@ pub(super) fn gate(wanted: &Wanted) -> Gate {
             trust_domain: wanted.trust_domain.clone(),
             accept_athenz_common_name: false,
         }],
-        identities: vec![RegisteredIdentity { identity: wanted.operator_identity.clone(), role: Role::Operator }],
+        identities: vec![RegisteredIdentity {
+            identity: wanted.operator_identity.clone(),
+            role: Role::Operator,
+        }],
         revocations: Revocations::default(),
         limits: Limits { max_hosts: wanted.max_hosts, images: None },
     }

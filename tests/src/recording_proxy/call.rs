@@ -73,7 +73,7 @@ fn service(headers: &HeaderMap) -> String {
     service.unwrap_or("unsigned").to_owned()
 }
 
-/// The query protocol (EC2, ELBv2, IAM) and the JSON protocols (SQS, KMS).
+/// The query protocol (EC2, Elastic Load Balancing, IAM) and the JSON protocols (SQS, KMS).
 fn rpc(head: &Parts, body: &[u8]) -> (String, Map<String, Value>) {
     if let Some((_, action)) = text(&head.headers, "x-amz-target").rsplit_once('.') {
         let parameters = serde_json::from_slice(body).unwrap_or_default();
@@ -113,7 +113,13 @@ fn s3(head: &Parts) -> (String, Map<String, Value>) {
 }
 
 /// The SDKs say it in `x-id` for most; the rest follows from method and sub-resource.
-fn s3_action(method: &Method, headers: &HeaderMap, bucket: &str, key: &str, query: &Map<String, Value>) -> String {
+fn s3_action(
+    method: &Method,
+    headers: &HeaderMap,
+    bucket: &str,
+    key: &str,
+    query: &Map<String, Value>,
+) -> String {
     if let Some(id) = query.get("x-id").and_then(Value::as_str) {
         return id.to_owned();
     }
@@ -154,7 +160,8 @@ pub(super) fn error_code(status: StatusCode, headers: &HeaderMap, body: &[u8]) -
     // `AWS.SimpleQueueService.NonExistentQueue;Sender`: the code that SQS had before it spoke JSON.
     let query_error = text(headers, "x-amzn-query-error").split(';').next().filter(|code| !code.is_empty());
     let json: Option<Value> = serde_json::from_str(&body).ok();
-    let kind = json.as_ref().and_then(|json| json["__type"].as_str()).and_then(|kind| kind.rsplit('#').next());
+    let kind =
+        json.as_ref().and_then(|json| json["__type"].as_str()).and_then(|kind| kind.rsplit('#').next());
     kind.or(query_error).map(str::to_owned)
 }
 
@@ -177,7 +184,10 @@ mod tests {
 
     fn signed(service: &str) -> (&'static str, String) {
         let scope = format!("20260131/us-east-1/{service}/aws4_request");
-        ("authorization", format!("AWS4-HMAC-SHA256 Credential=testing/{scope}, SignedHeaders=host, Signature=0"))
+        (
+            "authorization",
+            format!("AWS4-HMAC-SHA256 Credential=testing/{scope}, SignedHeaders=host, Signature=0"),
+        )
     }
 
     #[test]
@@ -215,8 +225,14 @@ mod tests {
     fn an_error_has_a_code_in_each_protocol() {
         let none = HeaderMap::new();
         let code = |body: &str| error_code(StatusCode::BAD_REQUEST, &none, body.as_bytes());
-        assert_eq!(code("<Response><Errors><Error><Code>A.B</Code></Error></Errors></Response>").as_deref(), Some("A.B"));
-        assert_eq!(code(r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist"}"#).as_deref(), Some("QueueDoesNotExist"));
+        assert_eq!(
+            code("<Response><Errors><Error><Code>A.B</Code></Error></Errors></Response>").as_deref(),
+            Some("A.B")
+        );
+        assert_eq!(
+            code(r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist"}"#).as_deref(),
+            Some("QueueDoesNotExist")
+        );
         assert_eq!(error_code(StatusCode::OK, &none, b"<Code>x</Code>"), None);
     }
 }

@@ -65,9 +65,11 @@ fn descendants(of: u32) -> BTreeSet<u32> {
 }
 
 async fn gone(processes: &BTreeSet<u32>) {
-    wait::until("every process is gone", LIMIT, async || Ok((!processes.iter().any(|id| runs(*id))).then_some(())))
-        .await
-        .unwrap();
+    wait::until("every process is gone", LIMIT, async || {
+        Ok((!processes.iter().any(|id| runs(*id))).then_some(()))
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
@@ -76,7 +78,9 @@ async fn it_ends_cleanly_on_sigterm_and_leaves_nothing() {
     assert_eq!(up.ready.zone, "test.aws-us-east-1");
     assert_eq!(up.ready.account, "123456789012");
     assert_eq!(up.ready.launch_templates.len(), 2);
-    for file in [&up.ready.operator_certificate, &up.ready.operator_key, &up.ready.calls_log, &up.ready.function_log] {
+    for file in
+        [&up.ready.operator_certificate, &up.ready.operator_key, &up.ready.calls_log, &up.ready.function_log]
+    {
         assert!(file.is_file(), "{}", file.display());
     }
     signal(&up.child, Signal::TERM);

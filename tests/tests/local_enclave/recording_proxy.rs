@@ -16,12 +16,14 @@ async fn calls_pass_unchanged_and_are_recorded_with_name_parameters_and_error() 
     let filter = Filter::builder().name("vpc-id").values(&made.network.vpc_id).build();
     let subnets = recorded.ec2.describe_subnets().filters(filter).send().await.unwrap();
     assert_eq!(subnets.subnets().len(), 4);
-    let refused = recorded.ec2.describe_instances().instance_ids("i-0123456789abcdef0").send().await.unwrap_err();
+    let refused =
+        recorded.ec2.describe_instances().instance_ids("i-0123456789abcdef0").send().await.unwrap_err();
     assert_eq!(refused.code(), Some("InvalidInstanceID.NotFound"));
 
     let (bucket, key) = (&made.buckets.state, "state/v1/a b+c/ü.json");
     let body: Vec<u8> = (0..=255).cycle().take(100_000).collect();
-    let put = || recorded.s3.put_object().bucket(bucket).key(key).if_none_match("*").body(body.clone().into());
+    let put =
+        || recorded.s3.put_object().bucket(bucket).key(key).if_none_match("*").body(body.clone().into());
     put().send().await.unwrap();
     let again = put().send().await.unwrap_err();
     assert_eq!(again.code(), Some("PreconditionFailed"));

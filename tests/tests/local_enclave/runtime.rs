@@ -53,7 +53,9 @@ async fn a_function_learns_its_invocation_and_nothing_of_this_machine() {
     let foreign: Vec<&String> = environment
         .keys()
         // The last is the X-Ray id, which the runtime itself sets for each invocation.
-        .filter(|name| !["OWN", "PATH", "LANG", "TZ", "_HANDLER", "_X_AMZN_TRACE_ID"].contains(&name.as_str()))
+        .filter(|name| {
+            !["OWN", "PATH", "LANG", "TZ", "_HANDLER", "_X_AMZN_TRACE_ID"].contains(&name.as_str())
+        })
         .filter(|name| !name.starts_with("AWS_"))
         .collect();
     assert_eq!(foreign, Vec::<&String>::new());
@@ -65,7 +67,9 @@ async fn a_process_serves_many_invocations_and_survives_its_errors() {
     assert_eq!(outcome(&function, json!({ "a": 1 })).await, Outcome::Response(json!({ "a": 1 })));
     let process = function.process_id().await.unwrap();
     for mode in ["error", "panic"] {
-        let Outcome::FunctionError(error) = outcome(&function, json!({ "mode": mode })).await else { panic!("{mode}") };
+        let Outcome::FunctionError(error) = outcome(&function, json!({ "mode": mode })).await else {
+            panic!("{mode}")
+        };
         assert!(error["errorMessage"].as_str().unwrap().contains("as asked"), "{error}");
         assert!(error["errorType"].is_string(), "{error}");
     }
@@ -78,7 +82,9 @@ async fn an_exit_is_seen_and_the_next_invocation_gets_a_new_process() {
     let (function, _directory) = function(ECHO);
     outcome(&function, json!({})).await;
     let first = function.process_id().await.unwrap();
-    let Outcome::Exited { status } = outcome(&function, json!({ "mode": "exit" })).await else { panic!("no exit") };
+    let Outcome::Exited { status } = outcome(&function, json!({ "mode": "exit" })).await else {
+        panic!("no exit")
+    };
     assert_eq!(status.code(), Some(3));
     assert!(!runs(first));
     assert_eq!(outcome(&function, json!({ "a": 2 })).await, Outcome::Response(json!({ "a": 2 })));
@@ -110,7 +116,8 @@ async fn a_function_that_is_given_up_leaves_no_process() {
 #[tokio::test]
 async fn invocations_wait_for_each_other() {
     let (function, _directory) = function(ECHO);
-    let (first, second) = tokio::join!(function.invoke(json!({ "a": 1 })), function.invoke(json!({ "a": 2 })));
+    let (first, second) =
+        tokio::join!(function.invoke(json!({ "a": 1 })), function.invoke(json!({ "a": 2 })));
     assert_eq!(first.unwrap().outcome, Outcome::Response(json!({ "a": 1 })));
     assert_eq!(second.unwrap().outcome, Outcome::Response(json!({ "a": 2 })));
 }

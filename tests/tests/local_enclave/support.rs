@@ -6,7 +6,7 @@ use std::time::Duration;
 use enclave_tests::enclave::{LocalEnclave, Options};
 
 /// Long enough for anything here on a busy machine.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
 /// Where the echo function is.
 pub(crate) const ECHO: &str = env!("CARGO_BIN_EXE_echo-function");

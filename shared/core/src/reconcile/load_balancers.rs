@@ -27,7 +27,8 @@ fn plan_present(
 ) {
     let groups = wanted_target_groups(desired);
     let balancer = observed.load_balancers.get(&desired.name);
-    let foreign = balancer.filter(|found| found.owner.as_ref() != Some(&desired.owner)).map(|_| &desired.name);
+    let foreign =
+        balancer.filter(|found| found.owner.as_ref() != Some(&desired.owner)).map(|_| &desired.name);
     let foreign_group = groups.keys().find(|name| {
         observed.target_groups.get(*name).is_some_and(|group| group.owner.as_ref() != Some(&desired.owner))
     });
@@ -92,14 +93,16 @@ fn plan_target_group(
     }
     let missing: Vec<HostId> = targets.difference(&group.targets).cloned().collect();
     let surplus: Vec<HostId> = group.targets.difference(targets).cloned().collect();
-    plan.steps.extend(missing.chunks(limits.targets_per_call).map(|hosts| Step::RegisterTargets {
-        target_group: name.to_owned(),
-        hosts: hosts.to_vec(),
-    }));
-    plan.steps.extend(surplus.chunks(limits.targets_per_call).map(|hosts| Step::DeregisterTargets {
-        target_group: name.to_owned(),
-        hosts: hosts.to_vec(),
-    }));
+    plan.steps.extend(
+        missing
+            .chunks(limits.targets_per_call)
+            .map(|hosts| Step::RegisterTargets { target_group: name.to_owned(), hosts: hosts.to_vec() }),
+    );
+    plan.steps.extend(
+        surplus
+            .chunks(limits.targets_per_call)
+            .map(|hosts| Step::DeregisterTargets { target_group: name.to_owned(), hosts: hosts.to_vec() }),
+    );
 }
 
 fn plan_listeners(

@@ -297,7 +297,9 @@ impl Step {
         match self {
             Self::Launch { pool, count, image, .. } => format!("launch {count} × {pool} from {image}"),
             Self::Terminate { hosts } => format!("terminate {}", list(hosts)),
-            Self::CreateTargetGroup { name, port, .. } => format!("create target group {name} for port {port}"),
+            Self::CreateTargetGroup { name, port, .. } => {
+                format!("create target group {name} for port {port}")
+            }
             Self::CreateBalancer { name, .. } => format!("create network load balancer {name}"),
             Self::ConfigureTargetGroup { name } => format!("set the attributes of target group {name}"),
             Self::ConfigureBalancer { name } => format!("set the attributes of load balancer {name}"),

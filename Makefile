@@ -1,0 +1,58 @@
+# What can be done with this repository; `make` alone lists it.
+
+# Lambda functions, the CLI and the local enclave are built for this machine, unoptimised, into one directory.
+export CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+export PYTHON := $(or $(PYTHON),$(shell python3.11 -c 'import sys; print(sys.executable)' 2>/dev/null || echo python3))
+
+CARGO_DENY := 0.20.2
+RUFF := 0.17.6
+deny := $(CARGO_TARGET_DIR)/tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
+ruff := $(CARGO_TARGET_DIR)/tools/ruff-$(RUFF)/bin/ruff
+
+# With --examples, cargo resolves features as it does for tests, so that tests reuse what the demo was built from:
+# the AWS SDK alone takes minutes. Built together and started by file, so that nothing is built a second time.
+build := cargo build --workspace --bins --examples --locked
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint fmt bench schema
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+build: ## build the functions, the CLI and the local enclave
+	$(build)
+
+demo: build ## bring a local enclave up and watch signed requests become hosts and a load balancer
+	$(CARGO_TARGET_DIR)/debug/demo
+
+test: ## run every test; the last line is "N passed, N failed"
+	@$(PYTHON) tests/run-tests
+
+lint: $(deny) $(ruff) ## check formatting, lints, licences and what may be linked
+	cargo fmt --all --check
+	$(ruff) format --check $(ruff_options) tests/emulator tests/run-tests
+	$(ruff) check --select E,F,W,B,UP --target-version py311 $(ruff_options) tests/emulator tests/run-tests
+	$(deny) --locked check --hide-inclusion-graph bans licenses sources
+	@if $(deny) fetch db >/dev/null 2>&1; then echo $(deny) check advisories; $(deny) --locked check --disable-fetch advisories; \
+	else echo 'SKIPPED: security advisories, because their database cannot be fetched from here'; fi
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+fmt: $(ruff) ## format Rust and Python
+	cargo fmt --all
+	$(ruff) format $(ruff_options) tests/emulator tests/run-tests
+
+bench: build ## compare the provision function's start and memory with an empty function's (release build)
+	cargo build --release --locked --package provision --bin provision --example empty_function
+	$(CARGO_TARGET_DIR)/debug/bench
+
+schema: ## write docs/schema anew from the types
+	cargo run --quiet --locked --package enclave-protocol --example schema
+
+ruff_options := --isolated --no-cache --line-length 120
+
+$(deny):
+	env -u CARGO_TARGET_DIR cargo install --locked --root $(@D:/bin=) cargo-deny@$(CARGO_DENY)
+
+$(ruff):
+	$(PYTHON) -m venv $(@D:/bin=)
+	$(@D)/python -m pip install --quiet --disable-pip-version-check ruff==$(RUFF)

@@ -1,0 +1,33 @@
+//! Section 1: what was brought up.
+
+use anyhow::Result;
+use enclave_tests::operator_ca::configuration_server_uri;
+
+use crate::story::Story;
+
+/// Shows it.
+pub(crate) fn tell(story: &mut Story<'_>) -> Result<()> {
+    let ready = story.enclave.ready()?;
+    let queue = |url: &str| url.rsplit('/').next().unwrap_or_default().to_owned();
+    let zones = ready.host_subnet_ids.keys().map(|zone| zone.as_str()).collect::<Vec<_>>().join(", ");
+    story.screen.pairs(&[
+        ("account", format!("{} in {}, emulated at {}", ready.account, ready.region, ready.endpoint_url)),
+        ("zone", format!("{} with {}, in availability zones {zones}", ready.zone, ready.vpc_id)),
+        ("tenant", ready.tenant.to_string()),
+        ("operator", format!("registered as {}", configuration_server_uri(&ready.zone))),
+        ("requests go to", queue(&ready.requests_queue_url)),
+        ("replies come from", queue(&ready.results_queue_url)),
+        ("volumes' key", ready.volume_kms_key_arn.clone()),
+    ]);
+    story.screen.say(
+        "The operator holds no other permission than these two queues, and no credentials in the account.",
+    );
+    story.summary.about([
+        ("account", ready.account),
+        ("region", ready.region),
+        ("zone", ready.zone),
+        ("enclave_id", ready.enclave_id),
+        ("tenant", ready.tenant.to_string()),
+    ]);
+    Ok(())
+}

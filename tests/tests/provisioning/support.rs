@@ -1,0 +1,170 @@
+//! A zone of its own for each test, and orders in short.
+
+use anyhow::Result;
+use aws_sdk_ec2::types::{Instance, InstanceStateName};
+use enclave_client::Sent;
+use enclave_protocol::names::HostId;
+use enclave_protocol::reply::Reply;
+use enclave_protocol::request::{
+    ConfigureLoadBalancer, DeprovisionHosts, Describe, Endpoint, EndpointProtocol, Order, ProvisionHosts,
+    RemoveLoadBalancer, Request, Scheme,
+};
+use enclave_tests::configuration_server::ConfigurationServer;
+use enclave_tests::enclave::{LocalEnclave, Options};
+use enclave_tests::recording_proxy::Call;
+
+/// A local enclave and its configuration server.
+pub(crate) struct Zone {
+    pub(crate) enclave: LocalEnclave,
+    pub(crate) server: ConfigurationServer,
+}
+
+impl Zone {
+    pub(crate) async fn start() -> Result<Self> {
+        Self::start_with(Options::default()).await
+    }
+
+    pub(crate) async fn start_with(options: Options) -> Result<Self> {
+        let enclave = LocalEnclave::start(options).await?;
+        let server = ConfigurationServer::of(&enclave)?;
+        Ok(Self { enclave, server })
+    }
+
+    pub(crate) fn provision_hosts(&self, count: u32) -> Order {
+        Order::ProvisionHosts(ProvisionHosts {
+            application: "acme.shop.default".parse().unwrap(),
+            cluster: "content".parse().unwrap(),
+            count,
+            instance_types: vec!["m7g.large".parse().unwrap()],
+            image: self.enclave.made().hosts.images[0].clone(),
+            availability_zones: None,
+        })
+    }
+
+    pub(crate) async fn provisioned(&self, count: u32) -> Result<Vec<HostId>> {
+        let reply = self.server.order(self.provision_hosts(count)).await?;
+        anyhow::ensure!(
+            reply.hosts.len() == count as usize,
+            "{reply:#?}\n{}",
+            self.enclave.function().log_tail(40)
+        );
+        Ok(host_ids(&reply))
+    }
+}
+
+pub(crate) fn host_ids(reply: &Reply) -> Vec<HostId> {
+    reply.hosts.iter().map(|host| host.host_id.clone()).collect()
+}
+
+pub(crate) fn deprovision_hosts(hosts: &[HostId]) -> Order {
+    Order::DeprovisionHosts(DeprovisionHosts {
+        application: "acme.shop.default".parse().unwrap(),
+        cluster: "content".parse().unwrap(),
+        host_ids: hosts.to_vec(),
+    })
+}
+
+pub(crate) fn configure_load_balancer(endpoints: &[(u16, u16)], targets: &[HostId]) -> Order {
+    let endpoint = |(port, target_port): &(u16, u16)| Endpoint {
+        port: *port,
+        protocol: EndpointProtocol::Tcp,
+        target_port: *target_port,
+    };
+    Order::ConfigureLoadBalancer(ConfigureLoadBalancer {
+        application: "acme.shop.default".parse().unwrap(),
+        cluster: "content".parse().unwrap(),
+        endpoints: endpoints.iter().map(endpoint).collect(),
+        scheme: Scheme::Public,
+        targets: targets.to_vec(),
+    })
+}
+
+pub(crate) fn remove_load_balancer() -> Order {
+    Order::RemoveLoadBalancer(RemoveLoadBalancer {
+        application: "acme.shop.default".parse().unwrap(),
+        cluster: "content".parse().unwrap(),
+    })
+}
+
+pub(crate) fn describe() -> Order {
+    Order::Describe(Describe::default())
+}
+
+/// Live instances of the account, seen past the function.
+pub(crate) async fn live_instances(zone: &Zone) -> Result<Vec<Instance>> {
+    let mut pages = zone.enclave.clients().ec2.describe_instances().into_paginator().send();
+    let mut found = Vec::new();
+    while let Some(page) = pages.next().await {
+        found.extend(
+            page?
+                .reservations
+                .unwrap_or_default()
+                .into_iter()
+                .flat_map(|it| it.instances.unwrap_or_default()),
+        );
+    }
+    let ended = [InstanceStateName::Terminated, InstanceStateName::ShuttingDown];
+    found.retain(|it| it.state().and_then(|state| state.name()).is_some_and(|name| !ended.contains(name)));
+    Ok(found)
+}
+
+/// How often the function has made a call.
+pub(crate) fn count_calls(zone: &Zone, action: &str) -> usize {
+    zone.enclave.calls().iter().filter(|call| call.action == action).count()
+}
+
+/// The calls that change EC2 or balancers, by name.
+pub(crate) fn changing_calls(zone: &Zone) -> Vec<String> {
+    let changes = |call: &Call| {
+        matches!(call.service.as_str(), "ec2" | "elasticloadbalancing")
+            && !call.action.starts_with("Describe")
+    };
+    zone.enclave.calls().into_iter().filter(changes).map(|call| call.action).collect()
+}
+
+/// Writes an object of the tenant bucket, as the tenant would.
+pub(crate) async fn write_tenant_object(zone: &Zone, key: &str, value: &impl serde::Serialize) -> Result<()> {
+    let bucket = &zone.enclave.made().buckets.tenant;
+    let body = serde_json::to_vec(value)?;
+    zone.enclave.clients().s3.put_object().bucket(bucket).key(key).body(body.into()).send().await?;
+    Ok(())
+}
+
+/// Deletes an object of the tenant bucket.
+pub(crate) async fn delete_tenant_object(zone: &Zone, key: &str) -> Result<()> {
+    let bucket = &zone.enclave.made().buckets.tenant;
+    zone.enclave.clients().s3.delete_object().bucket(bucket).key(key).send().await?;
+    Ok(())
+}
+
+/// The value of an object of the ledger.
+pub(crate) async fn ledger_object(zone: &Zone, key: &str) -> Result<serde_json::Value> {
+    let bucket = &zone.enclave.made().buckets.state;
+    let object = zone.enclave.clients().s3.get_object().bucket(bucket).key(key).send().await?;
+    let object: serde_json::Value = serde_json::from_slice(&object.body.collect().await?.to_vec())?;
+    Ok(object["value"].clone())
+}
+
+/// Ticks and waits until the function has handled it.
+pub(crate) async fn tick(zone: &Zone) -> Result<()> {
+    let mut handled = zone.enclave.event_source().handled();
+    let message_id = zone.enclave.tick().await?;
+    loop {
+        if handled.recv().await?.message_id == message_id {
+            return Ok(());
+        }
+    }
+}
+
+/// Sends an order and waits until the function has handled its message once.
+pub(crate) async fn send_and_handle(zone: &Zone, request: Request) -> Result<Sent> {
+    let mut handled = zone.enclave.event_source().handled();
+    let sent = zone.server.send(request).await?;
+    handled.recv().await?;
+    Ok(sent)
+}
+
+/// A zone in which nothing ticks by itself.
+pub(crate) fn without_ticks() -> Options {
+    Options { tick_every: None, ..Options::default() }
+}
