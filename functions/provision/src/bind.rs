@@ -65,3 +65,94 @@ pub(crate) fn bind(
 fn deny(code: Code, message: String) -> Result<(), Denial> {
     Err(Denial { code, message })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{CLAIMED, at, foundation, provision, request};
+
+    fn signer() -> Opened {
+        Opened {
+            identity: "spiffe://operator.example/cs".parse().unwrap(),
+            certificate_sha256: "cc".to_owned(),
+            key_sha256: "kk".to_owned(),
+        }
+    }
+
+    /// What becomes of a request changed so, sent at the claim's time.
+    fn bound(change: impl Fn(&mut Request)) -> Option<Code> {
+        let mut request = request(provision(1));
+        change(&mut request);
+        bind(&request, &signer(), &foundation(), at(CLAIMED)).err().map(|denial| denial.code)
+    }
+
+    #[test]
+    fn a_request_for_this_enclave_signer_and_time_is_bound() {
+        assert_eq!(bound(|_| ()), None);
+    }
+
+    #[test]
+    fn each_single_mismatch_has_its_own_code() {
+        let mismatches: [(fn(&mut Request), Code); 6] = [
+            (|r| r.audience.account = "111111111111".to_owned(), Code::WrongAccount),
+            (|r| r.audience.region = "us-east-2".to_owned(), Code::WrongRegion),
+            (|r| r.audience.zone = "prod.aws-us-east-1a".to_owned(), Code::WrongZone),
+            (|r| r.audience.enclave_id = "e-0".to_owned(), Code::WrongEnclave),
+            (|r| r.tenant = "other".parse().unwrap(), Code::WrongTenant),
+            (|r| r.certificate_sha256 = "CC".to_owned(), Code::CertificateMismatch),
+        ];
+        for (change, code) in mismatches {
+            assert_eq!(bound(change), Some(code));
+        }
+    }
+
+    #[test]
+    fn a_request_is_valid_for_more_than_nothing_and_at_most_fifteen_minutes() {
+        for (seconds, expected) in [
+            (900, None),
+            (901, Some(Code::InvalidValidity)),
+            (11, None),
+            (0, Some(Code::InvalidValidity)),
+            (-1, Some(Code::InvalidValidity)),
+        ] {
+            let issued = CLAIMED - 10;
+            assert_eq!(bound(|r| r.expires_at = at(issued + seconds)), expected, "{seconds}");
+        }
+        let just_over = SignedDuration::from_millis(900_001);
+        assert_eq!(bound(|r| r.expires_at = r.issued_at + just_over), Some(Code::InvalidValidity));
+    }
+
+    #[test]
+    fn a_request_sent_at_its_last_moment_is_bound_and_one_sent_after_it_is_expired() {
+        let expires = |at: Timestamp| bound(|r| (r.issued_at, r.expires_at) = (at - SignedDuration::from_secs(60), at));
+        assert_eq!(expires(at(CLAIMED)), None);
+        assert_eq!(expires(at(CLAIMED) - SignedDuration::from_nanos(1)), Some(Code::Expired));
+    }
+
+    #[test]
+    fn a_signers_clock_may_be_sixty_seconds_ahead_and_no_more() {
+        let issued = |at: Timestamp| bound(|r| (r.issued_at, r.expires_at) = (at, at + SignedDuration::from_secs(60)));
+        assert_eq!(issued(at(CLAIMED + 60)), None);
+        assert_eq!(issued(at(CLAIMED + 60) + SignedDuration::from_nanos(1)), Some(Code::IssuedInFuture));
+    }
+
+    #[test]
+    fn times_at_the_ends_of_the_calendar_are_refused_without_a_panic() {
+        let (first, last) = (Timestamp::MIN, Timestamp::MAX);
+        assert_eq!(bound(|r| (r.issued_at, r.expires_at) = (first, last)), Some(Code::InvalidValidity));
+        assert_eq!(bound(|r| (r.issued_at, r.expires_at) = (last, first)), Some(Code::InvalidValidity));
+        let second = SignedDuration::from_secs(1);
+        assert_eq!(bound(|r| (r.issued_at, r.expires_at) = (first, first + second)), Some(Code::Expired));
+        assert_eq!(bound(|r| (r.issued_at, r.expires_at) = (last - second, last)), Some(Code::IssuedInFuture));
+    }
+
+    #[test]
+    fn a_refusal_quotes_at_most_eighty_characters_of_the_audience() {
+        let mut request = request(provision(1));
+        request.audience.zone = "z".repeat(10_000);
+        let denial = bind(&request, &signer(), &foundation(), at(CLAIMED)).unwrap_err();
+        let named = "z".repeat(80);
+        let expected = format!("the request is for zone \"{named}\", this is \"test.aws-us-east-1a\"");
+        assert_eq!(denial.message, expected);
+    }
+}

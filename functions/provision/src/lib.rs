@@ -12,6 +12,8 @@ mod config;
 mod desired;
 mod ending;
 mod facts;
+#[cfg(test)]
+mod fixtures;
 mod handler;
 mod host_records;
 mod inventory;

@@ -62,3 +62,146 @@ pub(crate) fn creation(
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use enclave_core::reconcile::{BalancerState, ObservedLoadBalancer, ObservedTargetGroup};
+    use enclave_protocol::request::Scheme;
+
+    use super::*;
+    use crate::fixtures::{foundation, host, id, image, owner, pool};
+
+    fn tags(more: &[(&str, &str)]) -> std::collections::BTreeMap<String, String> {
+        [
+            ("enclave:application", "acme.shop.default"),
+            ("enclave:cluster", "content"),
+            ("enclave:id", "e-1"),
+            ("enclave:request-id", "00000000-0000-0000-0000-000000000001"),
+            ("enclave:zone", "test.aws-us-east-1a"),
+        ]
+        .iter()
+        .chain(more)
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
+    }
+
+    fn created(step: &Step, observed: Option<&ObservedBalancing>) -> Option<Creation> {
+        creation(step, id(1), &foundation(), observed)
+    }
+
+    fn launch(zone: &str) -> Step {
+        Step::Launch {
+            request_id: id(1),
+            owner: owner(),
+            pool: pool("m7g.large", zone),
+            attempt: 2,
+            count: 3,
+            image: image(),
+        }
+    }
+
+    #[test]
+    fn a_launch_takes_its_zones_template_at_the_pinned_version_and_its_attempts_token() {
+        let expected = RunInstances {
+            client_token: "adb0da6e572a70348a3808803ea6c2ca80712885d8e5043319df347b10f883b4".to_owned(),
+            pool: pool("m7g.large", "us-east-1b"),
+            launch_template_id: "lt-b".to_owned(),
+            launch_template_version: 9,
+            image: image(),
+            max_count: 3,
+            tags: tags(&[]),
+        };
+        assert_eq!(created(&launch("us-east-1b"), None), Some(Creation::RunInstances(expected)));
+    }
+
+    #[test]
+    fn a_zone_without_a_template_launches_nothing() {
+        assert_eq!(created(&launch("us-east-1f"), None), None);
+    }
+
+    #[test]
+    fn a_target_group_names_its_balancer_in_its_tags() {
+        let step = Step::CreateTargetGroup {
+            name: "group".to_owned(),
+            owner: owner(),
+            balancer: "balancer".to_owned(),
+            port: 8080,
+        };
+        let expected = CreateTargetGroup {
+            name: "group".to_owned(),
+            port: 8080,
+            vpc_id: "vpc-1".to_owned(),
+            tags: tags(&[("enclave:load-balancer", "balancer")]),
+        };
+        assert_eq!(created(&step, None), Some(Creation::CreateTargetGroup(expected)));
+    }
+
+    #[test]
+    fn a_balancer_stands_in_every_zones_balancer_subnet_with_the_balancers_security_group() {
+        let step =
+            Step::CreateBalancer { name: "balancer".to_owned(), owner: owner(), scheme: Scheme::Public };
+        let expected = CreateLoadBalancer {
+            name: "balancer".to_owned(),
+            scheme: Scheme::Public,
+            subnet_ids: vec!["subnet-lb-a".to_owned(), "subnet-lb-b".to_owned()],
+            security_group_id: "sg-balancers".to_owned(),
+            tags: tags(&[]),
+        };
+        assert_eq!(created(&step, None), Some(Creation::CreateLoadBalancer(expected)));
+    }
+
+    #[test]
+    fn a_listener_is_made_only_on_a_balancer_and_group_that_were_seen() {
+        let step = Step::CreateListener {
+            balancer: "balancer".to_owned(),
+            owner: owner(),
+            port: 443,
+            target_group: "group".to_owned(),
+        };
+        let mut seen = ObservedBalancing::default();
+        assert_eq!(created(&step, None), None, "nothing could be read");
+        assert_eq!(created(&step, Some(&seen)), None, "no balancer");
+        let balancer = ObservedLoadBalancer {
+            arn: "arn:balancer".to_owned(),
+            dns_name: String::new(),
+            state: BalancerState::Active,
+            scheme: Some(Scheme::Public),
+            owner: Some(owner()),
+            listeners: [].into(),
+            configured: true,
+        };
+        seen.load_balancers.insert("balancer".to_owned(), balancer);
+        assert_eq!(created(&step, Some(&seen)), None, "no group");
+        let group = ObservedTargetGroup {
+            arn: "arn:group".to_owned(),
+            owner: Some(owner()),
+            balancer: Some("balancer".to_owned()),
+            port: 8080,
+            targets: [].into(),
+            configured: true,
+        };
+        seen.target_groups.insert("group".to_owned(), group);
+        let expected = CreateListener {
+            load_balancer_arn: "arn:balancer".to_owned(),
+            port: 443,
+            target_group_arn: "arn:group".to_owned(),
+            tags: tags(&[]),
+        };
+        assert_eq!(created(&step, Some(&seen)), Some(Creation::CreateListener(expected)));
+    }
+
+    #[test]
+    fn a_step_that_creates_nothing_has_no_creating_call() {
+        let name = || "a".to_owned();
+        for step in [
+            Step::Terminate { hosts: vec![host(1)] },
+            Step::ConfigureTargetGroup { name: name() },
+            Step::RegisterTargets { target_group: name(), hosts: vec![host(1)] },
+            Step::DeleteListener { balancer: name(), port: 1 },
+            Step::DeleteBalancer { name: name() },
+            Step::DeleteTargetGroup { name: name() },
+        ] {
+            assert_eq!(created(&step, Some(&ObservedBalancing::default())), None, "{step:?}");
+        }
+    }
+}

@@ -59,3 +59,84 @@ pub(crate) fn mark_ended(
 fn lost(id: &HostId) -> HostFault {
     HostFault { code: Code::HostLost, reason: format!("{id} ended before it was handed over") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{CLAIMED, at, host, in_states, launch, launched, pool, record, refused, with_hosts};
+    use enclave_core::aws::ErrorClass;
+
+    use HostStage::{Gone, Launched, Ready, Unfit, Unwanted};
+    use InstanceState::{Pending, Running, ShuttingDown, Stopped, Stopping, Terminated};
+
+    #[test]
+    fn a_look_ends_a_host_exactly_where_its_stage_and_state_say_so() {
+        let minute = CLAIMED + 60;
+        let never = [None, Some(Pending), Some(Running), Some(Stopping), Some(Stopped)];
+        for stage in [Launched, Ready, Unfit, Unwanted, Gone] {
+            for state in never.into_iter().chain([Some(ShuttingDown), Some(Terminated)]) {
+                let mut record = with_hosts(&[stage]);
+                let changed = mark_ended(&mut record, &in_states(&[state]), at(minute));
+                let ends = match (stage, state) {
+                    (Gone, _) => false,
+                    (_, Some(Terminated)) | (Launched | Ready, Some(ShuttingDown)) => true,
+                    _ => false,
+                };
+                assert_eq!(changed, ends, "{stage:?} {state:?}");
+                let then = &record.hosts[&host(1)];
+                assert_eq!(then.stage, if ends { Gone } else { stage }, "{stage:?} {state:?}");
+                let unasked = ends && matches!(stage, Launched | Ready);
+                assert_eq!(then.fault.as_ref().map(|f| f.code), unasked.then_some(Code::HostLost));
+            }
+        }
+    }
+
+    #[test]
+    fn a_host_out_of_sight_is_gone_only_after_fifteen_minutes() {
+        for stage in [Launched, Ready, Unfit, Unwanted] {
+            for (seconds, gone) in [(0, false), (900, false), (901, true)] {
+                let mut record = with_hosts(&[stage]);
+                let changed = mark_ended(&mut record, &in_states(&[]), at(CLAIMED + seconds));
+                assert_eq!(changed, gone, "{stage:?} after {seconds} s");
+            }
+        }
+    }
+
+    #[test]
+    fn a_lost_host_is_named_and_an_unfit_one_keeps_its_own_fault() {
+        let mut record = with_hosts(&[Launched, Unfit]);
+        let unfit = HostFault { code: Code::AttestationFailed, reason: "no IPv6".to_owned() };
+        record.hosts.get_mut(&host(2)).unwrap().fault = Some(unfit.clone());
+        mark_ended(&mut record, &in_states(&[Some(Terminated), Some(Terminated)]), at(CLAIMED));
+        let reason = "i-00000000000000001 ended before it was handed over".to_owned();
+        let lost = HostFault { code: Code::HostLost, reason };
+        assert_eq!(record.hosts[&host(1)].fault, Some(lost));
+        assert_eq!(record.hosts[&host(2)].fault, Some(unfit));
+    }
+
+    #[test]
+    fn only_a_running_host_that_waits_for_it_is_attested() {
+        for stage in [Launched, Ready, Unfit, Unwanted, Gone] {
+            for state in [None, Some(Pending), Some(Running), Some(Stopped), Some(Terminated)] {
+                let due = hosts_to_attest(&with_hosts(&[stage]), &in_states(&[state]));
+                let expected = if (stage, state) == (Launched, Some(Running)) { vec![host(1)] } else { vec![] };
+                assert_eq!(due, expected, "{stage:?} {state:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_answered_host_is_listed_once() {
+        let mut record = record();
+        let a = || pool("m7g.large", "us-east-1a");
+        record.calls = vec![
+            launch(a(), 2, launched(&[1, 2], CLAIMED)),
+            launch(a(), 1, refused(ErrorClass::Capacity, CLAIMED)),
+            launch(a(), 1, None),
+            launch(a(), 1, launched(&[3], CLAIMED)),
+        ];
+        assert_eq!(unlisted_hosts(&record), [host(1), host(2), host(3)]);
+        record.set_stage(&host(2), Launched, None, at(CLAIMED));
+        assert_eq!(unlisted_hosts(&record), [host(1), host(3)]);
+    }
+}

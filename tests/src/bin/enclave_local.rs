@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use enclave_protocol::names::ImageId;
 use enclave_tests::enclave::{LocalEnclave, Options};
 use enclave_tests::ready::Ready;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -54,7 +55,7 @@ async fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let Command::Up(arguments) = Arguments::parse().command;
-    match up(arguments).await {
+    match Box::pin(up(arguments)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("enclave-local: {error:#}");
@@ -111,7 +112,7 @@ fn ending() -> Result<mpsc::Receiver<()>> {
 }
 
 fn summary(ready: &Ready, took: Duration) {
-    let images: Vec<&str> = ready.images.iter().map(|image| image.as_str()).collect();
+    let images: Vec<&str> = ready.images.iter().map(ImageId::as_str).collect();
     eprintln!("enclave {} is ready after {:.1} s", ready.zone, took.as_secs_f64());
     eprintln!("  endpoint      {}", ready.endpoint_url);
     eprintln!("  account       {} ({})", ready.account, ready.region);

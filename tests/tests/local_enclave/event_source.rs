@@ -166,7 +166,7 @@ async fn a_standard_queue_gathers_a_batch_within_its_window() {
     let queue = Queue { url, arn: "arn:aws:sqs:us-east-1:123456789012:archive-events".to_owned() };
     let options = EventSourceOptions {
         batch_size: 30,
-        window: Duration::from_secs(60),
+        window: Duration::from_mins(1),
         visibility_on_failure: Duration::ZERO,
         region: "us-east-1".to_owned(),
     };

@@ -1,5 +1,7 @@
 //! The tenant's rules, changed while the line works.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use enclave_core::foundation::{FREEZE_KEY, Freeze, ZONE_KEY};
 use enclave_gate::GATE_KEY;
@@ -7,10 +9,12 @@ use enclave_protocol::code::Code;
 use enclave_protocol::reply::{HostState, Status};
 use enclave_protocol::request::Request;
 use enclave_tests::enclave::Options;
+use enclave_tests::wait::until;
+use jiff::Timestamp;
 
 use crate::support::{
-    Zone, changing_calls, count_calls, delete_tenant_object, describe, live_instances, send_and_handle, tick,
-    without_ticks, write_tenant_object,
+    Zone, changing_calls, count_calls, delete_tenant_object, describe, ledger_object, live_instances,
+    send_and_handle, tick, without_ticks, write_tenant_object,
 };
 
 fn freeze() -> Freeze {
@@ -110,21 +114,20 @@ async fn hosts_that_open_requests_may_still_launch_count_against_the_cap() -> Re
 async fn a_request_that_is_late_fails_and_reports_what_exists() -> Result<()> {
     let zone = Zone::start_with(without_ticks()).await?;
     let request = Request { deadline_seconds: Some(1), ..zone.server.request(zone.provision_hosts(2)) };
+    let key = format!("state/v1/requests/{}.json", request.request_id);
     let sent = send_and_handle(&zone, request).await?;
-    let reply =
-        enclave_tests::wait::until("the deadline to pass", std::time::Duration::from_secs(20), async || {
-            tick(&zone).await?;
-            // Instances start after three looks; the deadline must come first, so each look is only taken once.
-            Ok(zone.server.any_reply(&sent, std::time::Duration::from_secs(2)).await)
-        })
-        .await?;
-    match reply.code {
-        Code::DeadlineExceeded => {
-            assert_eq!(reply.status, Status::Failed);
-            assert_eq!(reply.hosts.len(), 2, "what exists is reported: {reply:#?}");
-        }
-        other => panic!("{other}: {reply:#?}"),
-    }
+    let deadline: Timestamp =
+        serde_json::from_value(ledger_object(&zone, &key).await?["deadline_at"].clone())?;
+    until("the deadline to pass", Duration::from_secs(20), async || {
+        Ok((Timestamp::now() > deadline).then_some(()))
+    })
+    .await?;
+    // The instances start only at their third look; this tick takes the second.
+    tick(&zone).await?;
+    let reply = zone.server.final_reply(&sent).await?;
+    assert_eq!((reply.status, reply.code), (Status::Failed, Code::DeadlineExceeded), "{reply:#?}");
+    let states: Vec<HostState> = reply.hosts.iter().map(|host| host.state).collect();
+    assert_eq!(states, [HostState::Starting, HostState::Starting], "what exists is reported");
     zone.enclave.shutdown().await;
     Ok(())
 }

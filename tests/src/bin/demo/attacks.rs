@@ -1,8 +1,7 @@
 //! Requests that must not be obeyed, each with one thing wrong.
 
 use anyhow::{Context, Result};
-use enclave_client::Template;
-use enclave_client::request_at;
+use enclave_client::{DEFAULT_VALIDITY_SECONDS, Template, request_at};
 use enclave_protocol::code::Code;
 use enclave_protocol::envelope::Envelope;
 use enclave_protocol::names::ImageId;
@@ -90,7 +89,7 @@ fn expired(server: &ConfigurationServer, image: &ImageId) -> Result<Attack> {
     let request = request_at(template, Uuid::now_v7(), Timestamp::now() - LATE);
     Ok(Attack {
         name: "expired",
-        wrong: format!("signed {} minutes ago, valid for 5", LATE.as_mins()),
+        wrong: format!("signed {} minutes ago, valid for {}", LATE.as_mins(), DEFAULT_VALIDITY_SECONDS / 60),
         envelope: server.sign(request)?,
         expected: Code::Expired,
     })

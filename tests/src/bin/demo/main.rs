@@ -46,25 +46,28 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let screen = Screen::new();
     let mut summary = Summary::new();
-    let ended = run(&screen, &mut summary).await;
-    summary.finish(ended.as_ref().err().map(|ended| match ended {
+    let told = run(&screen, &mut summary).await;
+    summary.finish(told.as_ref().err().map(|ended| match ended {
         Ended::Interrupted => "interrupted".to_owned(),
         Ended::Failed { error, .. } => format!("{error:#}"),
     }));
-    let ended =
-        ended.and(write(&screen, &summary).map_err(|error| Ended::Failed { error, log: String::new() }));
-    match ended {
-        Ok(()) => {
+    // After a failure, too: it says how far the story came.
+    let written = write(&summary).map_err(|error| Ended::Failed { error, log: String::new() });
+    match told.and(written) {
+        Ok(path) => {
+            screen.section(9, "The summary");
+            screen.say(&summary.in_short());
+            screen.say(&format!("All of it, requests and replies included, is in {path} as JSON."));
             screen.end("demo: ok");
             ExitCode::SUCCESS
         }
         Err(Ended::Interrupted) => {
-            eprintln!("demo: interrupted; nothing is left running");
+            eprintln!("\ndemo: interrupted; nothing is left running");
             ExitCode::from(INTERRUPTED)
         }
         Err(Ended::Failed { error, log }) => {
             if !log.is_empty() {
-                eprintln!("\nthe function's last words:\n{log}");
+                eprintln!("\nThe last lines of the function's log:\n{log}");
             }
             eprintln!("\ndemo: failed: {error:#}");
             ExitCode::FAILURE
@@ -97,11 +100,12 @@ async fn bring_up(screen: &Screen) -> Result<LocalEnclave> {
     screen.say(
         "No AWS account is involved. An emulator on this machine plays one; in it are a network, keys,\n\
          buckets and queues, as Terraform would make them in a tenant's account. Behind the requests\n\
-         queue runs the real provisioning function, a process of its own. Its every call to AWS is recorded.",
+         queue runs the real provisioning function, a process of its own. Each of its calls to AWS is\n\
+         recorded and counted, those for its ledger and its replies included.",
     );
     let waiting = screen.wait("starting the emulator, making the foundation");
     let enclave = LocalEnclave::start(Options::default()).await?;
-    waiting.done("the enclave is up");
+    waiting.done("the enclave is up", "");
     Ok(enclave)
 }
 
@@ -118,16 +122,12 @@ async fn tell(enclave: &LocalEnclave, screen: &Screen, summary: &mut Summary) ->
     sections::removal::tell(&mut story, hosts).await
 }
 
-/// Writes the machine-readable account of it all, of a failure too.
-fn write(screen: &Screen, summary: &Summary) -> Result<()> {
+/// Writes the summary; its path, as short as can be.
+fn write(summary: &Summary) -> Result<String> {
     let path = paths::target()?.join("demo/summary.json");
     summary.write(&path)?;
-    let shown = std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok());
-    let shown = shown.unwrap_or(&path).display();
-    screen.section(9, "The summary");
-    screen.say(&format!("Requests, replies, refusals, checks and AWS calls are in {shown}."));
-    screen.say(&summary.in_short());
-    Ok(())
+    let here = std::env::current_dir().unwrap_or_default();
+    Ok(path.strip_prefix(here).unwrap_or(&path).display().to_string())
 }
 
 /// Says when it is time to end. Signals come to a thread of their own, so none is lost while the enclave starts.

@@ -10,10 +10,17 @@ const HASH_CHARACTERS: usize = 16;
 pub(crate) fn outline(request: &Request, envelope: &Envelope, signer: &str) -> Vec<(&'static str, String)> {
     let audience = &request.audience;
     let minutes = request.expires_at.duration_since(request.issued_at).as_mins();
-    vec![
+    let mut pairs = vec![
         ("request", request.request_id.to_string()),
-        ("order", format!("{}, {}", request.order.action().as_str(), mode(request.mode))),
-        ("what", what(&request.order)),
+        ("order", format!("{}, {}", brief(&request.order), mode(request.mode))),
+    ];
+    if let Some((application, cluster)) = request.order.application_and_cluster() {
+        pairs.push(("application", format!("{application}, cluster {cluster}")));
+    }
+    if let Order::ProvisionHosts(order) = &request.order {
+        pairs.push(("image", order.image.to_string()));
+    }
+    pairs.extend([
         (
             "meant for",
             format!("zone {}, account {}, {}", audience.zone, audience.account, audience.enclave_id),
@@ -22,7 +29,8 @@ pub(crate) fn outline(request: &Request, envelope: &Envelope, signer: &str) -> V
         ("valid", format!("from {:.0} for {minutes} minutes", request.issued_at)),
         ("signed by", format!("{signer}, with {} certificates", envelope.certificate_chain.len())),
         ("signed bytes", format!("{}, SHA-256 {}…", envelope.pae().len(), short(&envelope.sha256()))),
-    ]
+    ]);
+    pairs
 }
 
 /// The beginning of a hash.
@@ -31,26 +39,19 @@ pub(crate) fn short(hash: &str) -> &str {
 }
 
 /// An order in a few words.
-pub(crate) fn what(order: &Order) -> String {
+pub(crate) fn brief(order: &Order) -> String {
+    let action = order.action().as_str();
     match order {
         Order::ProvisionHosts(order) => {
             let types: Vec<&str> = order.instance_types.iter().map(|kind| kind.as_str()).collect();
-            let (count, types) = (order.count, types.join(" or "));
-            format!("{count} × {types} for {} / {}, image {}", order.application, order.cluster, order.image)
+            format!("{action}, {} × {}", order.count, types.join(" or "))
         }
-        Order::DeprovisionHosts(order) => {
-            format!("terminate {} hosts of {} / {}", order.host_ids.len(), order.application, order.cluster)
-        }
+        Order::DeprovisionHosts(order) => format!("{action}, {} hosts", order.host_ids.len()),
         Order::ConfigureLoadBalancer(order) => {
-            let ports =
-                order.endpoints.iter().map(|one| format!("port {} to port {}", one.port, one.target_port));
-            let (ports, hosts) = (ports.collect::<Vec<_>>().join(", "), order.targets.len());
-            format!("{ports} of {hosts} hosts of {} / {}", order.application, order.cluster)
+            let ports = order.endpoints.iter().map(|one| format!("port {}", one.port)).collect::<Vec<_>>();
+            format!("{action}, {} in front of {} hosts", ports.join(", "), order.targets.len())
         }
-        Order::RemoveLoadBalancer(order) => {
-            format!("the load balancer of {} / {}", order.application, order.cluster)
-        }
-        Order::Describe(_) => "what there is in the zone".to_owned(),
+        Order::RemoveLoadBalancer(_) | Order::Describe(_) => action.to_owned(),
     }
 }
 

@@ -1,22 +1,39 @@
 //! What a person sees: plain text in a file or pipe, a little colour and a spinner on a terminal.
 
+use std::cell::Cell;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
-/// Widest line of a table.
-const WIDTH: u16 = 108;
+/// Widest line of a table, its indentation not counted.
+const WIDTH: u16 = 96;
 
 const INDENT: &str = "   ";
+
+const LINE: LineStyle = LineStyle::none().fill('─').junction('─');
+
+/// One line a row.
+const PLAIN: TableStyle = TableStyle::new().header_separator(LINE);
+
+/// Rows of several lines, told apart by a rule.
+const RULED: TableStyle = PLAIN.row_separator(LINE);
 
 /// Where the story is told.
 #[derive(Debug)]
 pub(crate) struct Screen {
     coloured: bool,
+    last: Cell<Block>,
+}
+
+/// What stands together without an empty line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Block {
+    Text,
+    Outcomes,
+    Checks,
 }
 
 /// Select Graphic Rendition codes of the few styles in use.
@@ -32,7 +49,7 @@ impl Screen {
     /// Standard output, coloured where it is a terminal and `NO_COLOR` is not set (<https://no-color.org>).
     pub(crate) fn new() -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { coloured: std::io::stdout().is_terminal() && !refused }
+        Self { coloured: std::io::stdout().is_terminal() && !refused, last: Cell::new(Block::Text) }
     }
 
     /// The first line.
@@ -42,45 +59,44 @@ impl Screen {
 
     /// The last line.
     pub(crate) fn end(&self, text: &str) {
-        line("");
+        self.begin(Block::Text);
         line(&self.styled(Style::Green, text));
     }
 
     /// Begins a section.
     pub(crate) fn section(&self, number: u32, heading: &str) {
-        line("");
+        self.begin(Block::Text);
         line(&self.styled(Style::Bold, &format!("{number}. {heading}")));
     }
 
     /// A paragraph, whose lines are broken by its author.
-    #[allow(clippy::unused_self, reason = "all that is shown is shown through the screen")]
     pub(crate) fn say(&self, text: &str) {
-        line("");
-        indented(text.lines());
+        self.begin(Block::Text);
+        indented(text.lines().map(printable));
     }
 
     /// A table.
-    #[allow(clippy::unused_self, reason = "all that is shown is shown through the screen")]
     pub(crate) fn table<const N: usize>(
         &self,
         header: [&str; N],
         rows: impl IntoIterator<Item = [String; N]>,
     ) {
+        let rows: Vec<_> = rows.into_iter().map(|row| row.map(|cell| printable(&cell))).collect();
+        let one_line_each = rows.len() + 2;
         let mut table = Table::new();
-        table
-            .load_style(UTF8_HORIZONTAL_ONLY)
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_width(WIDTH)
-            .set_header(header)
-            .add_rows(rows.into_iter().map(|row| row.map(|cell| printable(&cell))));
-        line("");
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+        table.load_style(PLAIN).set_header(header).add_rows(rows);
+        if table.lines().count() > one_line_each {
+            table.load_style(RULED);
+        }
+        self.begin(Block::Text);
         indented(table.lines());
     }
 
     /// Names and values, one pair a line.
     pub(crate) fn pairs(&self, pairs: &[(&str, String)]) {
         let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-        line("");
+        self.begin(Block::Text);
         for (name, value) in pairs {
             let name = self.styled(Style::Dim, &format!("{name:width$}"));
             line(&format!("{INDENT}{name}  {}", printable(value)));
@@ -89,6 +105,7 @@ impl Screen {
 
     /// One thing that was checked, and what is wrong with it.
     pub(crate) fn mark(&self, promise: &str, fault: Option<&str>) {
+        self.begin(Block::Checks);
         match fault {
             None => line(&format!("{INDENT}{} {}", self.styled(Style::Green, "✓"), printable(promise))),
             Some(fault) => {
@@ -96,12 +113,6 @@ impl Screen {
                 line(&format!("{INDENT}{}", self.styled(Style::Red, &text)));
             }
         }
-    }
-
-    /// An empty line.
-    #[allow(clippy::unused_self, reason = "all that is shown is shown through the screen")]
-    pub(crate) fn gap(&self) {
-        line("");
     }
 
     /// Shows that something is being waited for; on a terminal it moves.
@@ -113,8 +124,14 @@ impl Screen {
         let spinner = ProgressBar::new_spinner().with_style(style).with_finish(ProgressFinish::AndClear);
         spinner.set_message(what.to_owned());
         spinner.enable_steady_tick(Duration::from_millis(100));
-        line("");
         Waiting { screen: self, spinner, begin: Instant::now() }
+    }
+
+    /// An empty line before each block, and between paragraphs.
+    fn begin(&self, block: Block) {
+        if self.last.replace(block) != block || block == Block::Text {
+            line("");
+        }
     }
 
     fn styled(&self, style: Style, text: &str) -> String {
@@ -131,15 +148,12 @@ pub(crate) struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    /// Says how it ended, and how long it took.
-    pub(crate) fn done(self, what: impl Display) {
+    /// Says how it ended, how long it took, and what else is to be said of it.
+    pub(crate) fn done(self, outcome: &str, remark: &str) {
         self.spinner.finish_and_clear();
-        let took = format!("{:.1} s", self.begin.elapsed().as_secs_f64());
-        line(&format!(
-            "{INDENT}→ {} {}",
-            printable(&what.to_string()),
-            self.screen.styled(Style::Dim, &took)
-        ));
+        let took = format!("{:.1} s{remark}", self.begin.elapsed().as_secs_f64());
+        self.screen.begin(Block::Outcomes);
+        line(&format!("{INDENT}→ {}  {}", printable(outcome), self.screen.styled(Style::Dim, &took)));
     }
 }
 

@@ -8,7 +8,7 @@ use enclave_core::store::Store;
 use enclave_protocol::envelope::Envelope;
 use enclave_protocol::names::ImageId;
 use enclave_protocol::reply::{Reply, Status};
-use enclave_protocol::request::{Order, Request};
+use enclave_protocol::request::Order;
 use enclave_tests::configuration_server::ConfigurationServer;
 use enclave_tests::enclave::LocalEnclave;
 use enclave_tests::recording_proxy::Call;
@@ -16,9 +16,9 @@ use enclave_tests::wait;
 
 use crate::account::Snapshot;
 use crate::check::Check;
-use crate::outline::what;
+use crate::outline::brief;
 use crate::screen::Screen;
-use crate::summary::{Action, Calls, Summary, changing, seconds};
+use crate::summary::{Action, Calls, Summary, changing};
 
 /// Longest time the function needs to put its tools away after a reply.
 const SETTLING: Duration = Duration::from_secs(30);
@@ -38,15 +38,6 @@ pub(crate) struct Story<'a> {
 /// A point in the record of the function's calls to AWS.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment(u64);
-
-/// A request that was carried out.
-#[derive(Debug)]
-pub(crate) struct Carried {
-    /// What was sent.
-    pub(crate) envelope: Envelope,
-    /// What came back.
-    pub(crate) reply: Reply,
-}
 
 impl<'a> Story<'a> {
     /// Begins it.
@@ -69,19 +60,19 @@ impl<'a> Story<'a> {
     }
 
     /// Signs and sends an order as it is, and follows it to its end, which must be `done`.
-    pub(crate) async fn order(&mut self, order: Order) -> Result<Carried> {
-        self.carry_out(self.server.request(order)).await
+    pub(crate) async fn order(&mut self, order: Order) -> Result<Reply> {
+        let what = brief(&order);
+        let envelope = self.server.sign(self.server.request(order))?;
+        self.carry_out(&what, &envelope).await
     }
 
-    /// The same for a request.
-    pub(crate) async fn carry_out(&mut self, request: Request) -> Result<Carried> {
-        let (name, what) = (request.order.action().as_str(), what(&request.order));
-        let envelope = self.server.sign(request)?;
-        let reply = self.exchange(&format!("{name}: {what}"), &envelope).await?;
+    /// The same for what is signed already.
+    pub(crate) async fn carry_out(&mut self, what: &str, envelope: &Envelope) -> Result<Reply> {
+        let reply = self.exchange(what, envelope).await?;
         if reply.status != Status::Done {
-            bail!("{name} ended as {:?} ({}): {}", reply.status, reply.code, reply.message);
+            bail!("{what} ended as {:?} ({}): {}", reply.status, reply.code, reply.message);
         }
-        Ok(Carried { envelope, reply })
+        Ok(reply)
     }
 
     /// Sends an envelope, good or bad, and follows it to its final reply, whatever that is.
@@ -90,26 +81,17 @@ impl<'a> Story<'a> {
         let waiting = self.screen.wait(what);
         let sent = self.server.send_body(&envelope.to_json()).await?;
         let reply = self.server.final_reply(&sent).await?;
-        let duration_seconds = seconds(begin.elapsed());
+        let duration = begin.elapsed();
         self.settle().await?;
-        let aws_calls = Calls::of(&self.calls_since(moment));
-        let Calls { total, changing, .. } = aws_calls;
-        waiting
-            .done(format!("{what}: {} ({total} AWS calls, {changing} of them change something)", reply.code));
-        self.summary.action(Action {
-            what: what.to_owned(),
-            request: serde_json::from_slice(&envelope.payload).unwrap_or_default(),
-            reply: reply.clone(),
-            duration_seconds,
-            aws_calls,
-        });
+        let calls = Calls::of(&self.calls_since(moment));
+        waiting.done(&format!("{what}: {}", reply.code), &format!(", {}", calls.in_short()));
+        self.summary.action(Action::new(what, envelope, reply.clone(), duration, calls));
         Ok(reply)
     }
 
     /// Shows checks and keeps them; fails when one does not hold.
     pub(crate) fn check(&mut self, checks: impl IntoIterator<Item = Check>) -> Result<()> {
         let mut broken = Vec::new();
-        self.screen.gap();
         for check in checks {
             self.screen.mark(&check.promise, check.fault.as_deref());
             self.summary.check(&check);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use enclave_protocol::code::Code;
+use enclave_protocol::envelope::Envelope;
 use enclave_protocol::reply::Reply;
 use enclave_tests::recording_proxy::Call;
 use jiff::Timestamp;
@@ -39,24 +40,24 @@ pub(crate) struct Summary {
 #[derive(Debug, Serialize)]
 pub(crate) struct Action {
     /// What it was, for people.
-    pub(crate) what: String,
+    what: String,
     /// The request as it was sent.
-    pub(crate) request: Value,
+    request: Value,
     /// The final reply.
-    pub(crate) reply: Reply,
+    reply: Reply,
     /// From sending to the final reply.
-    pub(crate) duration_seconds: f64,
+    duration_seconds: f64,
     /// What the function called while it was worked on, the ticks of that time included.
-    pub(crate) aws_calls: Calls,
+    aws_calls: Calls,
 }
 
 /// Calls by number.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Calls {
     /// All.
-    pub(crate) total: usize,
+    total: usize,
     /// Those that change EC2 or ELBv2.
-    pub(crate) changing: usize,
+    changing: usize,
     /// By `service:Action`.
     by_action: BTreeMap<String, usize>,
 }
@@ -82,7 +83,31 @@ struct Checked {
     fault: Option<String>,
 }
 
+impl Action {
+    /// What was sent as `envelope`, and how it ended.
+    pub(crate) fn new(
+        what: &str,
+        envelope: &Envelope,
+        reply: Reply,
+        duration: Duration,
+        aws_calls: Calls,
+    ) -> Self {
+        // An altered payload need not be JSON.
+        let request = serde_json::from_slice(&envelope.payload).unwrap_or_default();
+        Self { what: what.to_owned(), request, reply, duration_seconds: seconds(duration), aws_calls }
+    }
+}
+
 impl Calls {
+    /// In a few words.
+    pub(crate) fn in_short(&self) -> String {
+        match self.changing {
+            0 => format!("{} AWS calls, none of which changes EC2 or ELBv2", self.total),
+            1 => format!("{} AWS calls, 1 of which changes EC2 or ELBv2", self.total),
+            some => format!("{} AWS calls, {some} of which change EC2 or ELBv2", self.total),
+        }
+    }
+
     /// Counts.
     pub(crate) fn of(calls: &[Call]) -> Self {
         let mut counted = Self { total: calls.len(), changing: changing(calls).len(), ..Self::default() };
@@ -171,6 +196,49 @@ impl Summary {
 }
 
 /// A duration in seconds, to the millisecond.
-pub(crate) fn seconds(duration: Duration) -> f64 {
+fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn call(service: &str, action: &str) -> Call {
+        serde_json::from_value(json!({
+            "sequence": 1, "time": "2026-06-01T12:00:00Z", "duration_ms": 1, "service": service, "action": action,
+            "parameters": {}, "status": 200,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn only_calls_that_change_hosts_or_balancers_count_as_changes() {
+        let calls = [
+            call("ec2", "DescribeInstances"),
+            call("ec2", "RunInstances"),
+            call("elasticloadbalancing", "CreateListener"),
+            call("elasticloadbalancing", "DescribeTags"),
+            call("s3", "PutObject"),
+            call("sqs", "SendMessage"),
+        ];
+        assert_eq!(changing(&calls), ["RunInstances", "CreateListener"]);
+        let counted = Calls::of(&calls);
+        assert_eq!((counted.total, counted.changing), (6, 2));
+        assert_eq!(counted.by_action["s3:PutObject"], 1);
+    }
+
+    #[test]
+    fn a_broken_promise_is_no_success() {
+        let mut summary = Summary::new();
+        summary.check(&Check::that("so", true, "not"));
+        summary.finish(None);
+        assert!(summary.ok);
+        summary.check(&Check::that("so", false, "not"));
+        summary.finish(None);
+        assert!(!summary.ok);
+    }
 }

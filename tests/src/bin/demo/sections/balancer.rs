@@ -15,7 +15,7 @@ const PORTS: (u16, u16) = (443, 8443);
 pub(crate) async fn tell(story: &mut Story<'_>, hosts: &[HostResult]) -> Result<LoadBalancerResult> {
     story.screen.section(3, "A load balancer in front of them");
     let targets = hosts.iter().map(|host| host.host_id.clone()).collect();
-    let reply = story.order(orders::balance(PORTS.0, PORTS.1, targets)?).await?.reply;
+    let reply = story.order(orders::balance(PORTS.0, PORTS.1, targets)?).await?;
     let balancer = reply.load_balancer.context("the reply names no load balancer")?;
     let dns_name = balancer.dns_name.clone().unwrap_or_default();
     story.screen.pairs(&[

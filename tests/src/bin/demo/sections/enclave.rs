@@ -20,7 +20,8 @@ pub(crate) fn tell(story: &mut Story<'_>) -> Result<()> {
         ("volumes' key", ready.volume_kms_key_arn.clone()),
     ]);
     story.screen.say(
-        "The operator holds no other permission than these two queues, and no credentials in the account.",
+        "In a real account these two queues are all that the operator may use, and only the tenant may write\n\
+         the rules. The emulator does not enforce permissions; what follows is enforced by the function.",
     );
     story.summary.about([
         ("account", ready.account),

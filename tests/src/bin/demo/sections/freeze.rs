@@ -15,7 +15,7 @@ use crate::summary::Refusal;
 pub(crate) async fn tell(story: &mut Story<'_>, existing: &[HostResult]) -> Result<Vec<HostResult>> {
     story.screen.section(7, "The tenant freezes changes");
     story.screen.say(
-        "The tenant, and nobody else, can write to the bucket with the rules. One object in it is the brake.",
+        "One object in the bucket with the tenant's rules is the brake: while it is there, nothing is changed.",
     );
     let (before, moment) = (story.look().await?, story.now());
     freeze(story).await?;
@@ -23,8 +23,8 @@ pub(crate) async fn tell(story: &mut Story<'_>, existing: &[HostResult]) -> Resu
 
     let request = story.server.request(orders::provision(1, story.image()?)?);
     let envelope = story.server.sign(request)?;
-    let refused = story.exchange("provision_hosts while frozen", &envelope).await?;
-    let described = story.order(orders::describe()).await?.reply;
+    let refused = story.exchange("provision_hosts, while frozen", &envelope).await?;
+    let described = story.order(orders::describe()).await?;
     let nothing = story.unchanged_since(moment, &before).await?;
     story.screen.say(&format!("The refusal says: {}.", refused.message.trim_end_matches('.')));
     let refusal = Check::same(
@@ -43,7 +43,7 @@ pub(crate) async fn tell(story: &mut Story<'_>, existing: &[HostResult]) -> Resu
     story.check([refusal, described].into_iter().chain(nothing))?;
 
     thaw(story).await?;
-    let added = story.order(orders::provision(1, story.image()?)?).await?.reply.hosts;
+    let added = story.order(orders::provision(1, story.image()?)?).await?.hosts;
     hosts::table(story.screen, &added);
     let all: Vec<HostResult> = existing.iter().chain(&added).cloned().collect();
     let seen = story.look().await?;

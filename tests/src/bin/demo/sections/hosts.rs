@@ -3,15 +3,14 @@
 use anyhow::Result;
 use enclave_protocol::envelope::Envelope;
 use enclave_protocol::reply::{HostResult, HostState};
-use enclave_protocol::request::Request;
 use enclave_tests::operator_ca::configuration_server_uri;
 use serde::Serialize;
 
 use crate::check::Check;
 use crate::orders;
-use crate::outline::outline;
+use crate::outline::{brief, outline};
 use crate::screen::Screen;
-use crate::story::{Carried, Story};
+use crate::story::Story;
 
 /// How many hosts are asked for.
 const COUNT: u32 = 3;
@@ -32,16 +31,15 @@ pub(crate) async fn tell(story: &mut Story<'_>) -> Result<Provisioned> {
     let order = orders::provision(COUNT, story.image()?)?;
     let request = story.server.request(order);
     let signer = configuration_server_uri(&request.audience.zone);
-    // Signing a request again gives the same request with another signature: what is shown is what is sent.
-    story.screen.pairs(&outline(&request, &story.server.sign(request.clone())?, &signer));
-    let Carried { envelope, reply } = story.carry_out(request).await?;
+    let envelope = story.server.sign(request.clone())?;
+    story.screen.pairs(&outline(&request, &envelope, &signer));
+    let reply = story.carry_out(&brief(&request.order), &envelope).await?;
     table(story.screen, &reply.hosts);
     let strangers: Vec<&HostResult> = reply
         .hosts
         .iter()
         .filter(|host| host.state != HostState::Ready || host.ipv6_address.is_none())
         .collect();
-    let request = Request::parse(&envelope.payload)?;
     story.check([
         Check::same("the reply answers this request", &Some(request.request_id), &reply.request_id),
         Check::same(

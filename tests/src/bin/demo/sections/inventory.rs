@@ -19,7 +19,7 @@ pub(crate) async fn tell(
     balancer: &LoadBalancerResult,
 ) -> Result<()> {
     story.screen.section(4, "The inventory, and a look from outside");
-    let reply = story.order(orders::describe()).await?.reply;
+    let reply = story.order(orders::describe()).await?;
     let inventory = reply.inventory.context("the reply holds no inventory")?;
     tables(story.screen, &inventory);
     let wanted: BTreeSet<&str> = hosts.iter().map(|host| host.host_id.as_str()).collect();
@@ -31,9 +31,9 @@ pub(crate) async fn tell(
         Check::same("the inventory lists the load balancer", &vec![balancer.name.as_str()], &balancers),
     ])?;
 
-    story.screen.say(
-        "The same account, asked directly: DescribeInstances, DescribeVolumes and the ELBv2 API, unfiltered.",
-    );
+    story
+        .screen
+        .say("The same account, asked directly through the EC2 and ELBv2 APIs, for all that there is in it:");
     let seen = story.look().await?;
     let key = &story.enclave.made().keys.volumes;
     let checks =
@@ -42,7 +42,7 @@ pub(crate) async fn tell(
 }
 
 /// The inventory as tables.
-pub(crate) fn tables(screen: &Screen, inventory: &Inventory) {
+fn tables(screen: &Screen, inventory: &Inventory) {
     let rows = inventory.hosts.iter().map(|host| {
         [
             host.host_id.to_string(),
@@ -50,10 +50,9 @@ pub(crate) fn tables(screen: &Screen, inventory: &Inventory) {
             host.instance_type.to_string(),
             host.availability_zone.to_string(),
             word(&host.state),
-            host.image.to_string(),
         ]
     });
-    screen.table(["host", "serves", "type", "zone", "state", "image"], rows);
+    screen.table(["host", "serves", "type", "availability zone", "state"], rows);
     let rows = inventory.load_balancers.iter().map(|one| {
         let ports =
             one.load_balancer.endpoints.iter().map(|port| format!("{} → {}", port.port, port.target_port));

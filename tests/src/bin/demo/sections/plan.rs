@@ -5,17 +5,18 @@ use enclave_protocol::request::{Mode, Request};
 
 use crate::check::Check;
 use crate::orders;
+use crate::outline::brief;
 use crate::story::Story;
 
 /// Asks for a plan.
 pub(crate) async fn tell(story: &mut Story<'_>) -> Result<()> {
     story.screen.section(6, "A plan");
-    story
-        .screen
-        .say("The same signed order in mode plan: the enclave says what it would do, and does not do it.");
+    story.screen.say("A signed request in mode plan: the enclave says what it would do, and does not do it.");
     let (before, moment) = (story.look().await?, story.now());
     let request = story.server.request(orders::provision(2, story.image()?)?);
-    let reply = story.carry_out(Request { mode: Mode::Plan, ..request }).await?.reply;
+    let what = format!("{}, as a plan", brief(&request.order));
+    let envelope = story.server.sign(Request { mode: Mode::Plan, ..request })?;
+    let reply = story.carry_out(&what, &envelope).await?;
     let plan = reply.plan.context("the reply holds no plan")?;
     let rows = plan.steps.iter().enumerate();
     let rows = rows.map(|(index, step)| [(index + 1).to_string(), step.kind.clone(), step.summary.clone()]);

@@ -85,3 +85,7 @@ pub(crate) fn nothing_left(seen: &Snapshot, line: &Line) -> Vec<Check> {
         Check::without("no request is open in the ledger", &line.open),
     ]
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

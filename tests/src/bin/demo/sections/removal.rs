@@ -14,7 +14,7 @@ pub(crate) async fn tell(story: &mut Story<'_>, ids: Vec<HostId>) -> Result<()> 
     story.screen.section(8, "Everything goes again");
     let count = ids.len();
     story.order(orders::remove_balancer()?).await?;
-    let reply = story.order(orders::deprovision(ids)?).await?.reply;
+    let reply = story.order(orders::deprovision(ids)?).await?;
     hosts::table(story.screen, &reply.hosts);
     let alive: Vec<&HostResult> =
         reply.hosts.iter().filter(|host| host.state != HostState::Terminated).collect();

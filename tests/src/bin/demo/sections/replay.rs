@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::check::Check;
 use crate::outline::short;
 use crate::story::Story;
-use crate::summary::{Action, Calls, seconds};
+use crate::summary::{Action, Calls};
 
 /// Longest wait for the answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -20,31 +20,26 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Sends `envelope`, which was carried out before, and shows that it is answered with the same bytes.
 pub(crate) async fn tell(story: &mut Story<'_>, envelope: &Envelope) -> Result<Check> {
     story.screen.say(
-        "Now the request of section 2 again, signature and all, as somebody could who had recorded it. SQS would\n\
-         swallow an equal message for five minutes, so the envelope is sent with other white space between\n\
-         its fields: another message, the same signed bytes. The results queue swallows equal answers in\n\
-         the same way, so the answer is taken from the record of the function's calls.",
+        "Now the request of section 2 once more, signature and all, as somebody could send it who had\n\
+         recorded it. SQS swallows an equal message for five minutes, so the envelope gets other white space\n\
+         between its fields: another message, the same signed bytes. The results queue swallows equal\n\
+         answers in the same way, so the answer is taken from the record of the function's calls.",
     );
     let first =
         answers(&story.enclave.calls(), envelope).pop().context("the first answer is not on record")?;
     let (moment, begin) = (story.now(), Instant::now());
-    let waiting = story.screen.wait("replayed: the request of section 2");
+    let waiting = story.screen.wait("replayed");
     let fields: Value = serde_json::from_str(&envelope.to_json())?;
     story.server.send_body(&serde_json::to_string_pretty(&fields)?).await?;
     let answered = async || Ok(answers(&story.calls_since(moment), envelope).pop());
     let second = wait::until("the replay is answered", PATIENCE, answered).await?;
-    let duration_seconds = seconds(begin.elapsed());
+    let duration = begin.elapsed();
     story.settle().await?;
     let reply: Reply = serde_json::from_str(&second)?;
-    waiting.done(format!("replayed: the request of section 2: {}, as before", reply.code));
+    let calls = Calls::of(&story.calls_since(moment));
+    waiting.done(&format!("replayed: {}", reply.code), &format!(", {}", calls.in_short()));
     story.screen.pairs(&[("first answer", digest(&first)), ("second answer", digest(&second))]);
-    story.summary.action(Action {
-        what: "replayed: the request of section 2".to_owned(),
-        request: serde_json::from_slice(&envelope.payload)?,
-        reply,
-        duration_seconds,
-        aws_calls: Calls::of(&story.calls_since(moment)),
-    });
+    story.summary.action(Action::new("replayed", envelope, reply, duration, calls));
     Ok(Check::same("the replay is answered with the very bytes of the first answer", &first, &second))
 }
 
