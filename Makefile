@@ -33,7 +33,7 @@ lint: $(deny) $(ruff) ## check formatting, lints, licences and what may be linke
 	$(ruff) format --check $(ruff_options) tests/emulator tests/run-tests
 	$(ruff) check --select E,F,W,B,UP --target-version py311 $(ruff_options) tests/emulator tests/run-tests
 	$(deny) --locked check --hide-inclusion-graph bans licenses sources
-	@if $(deny) fetch db >/dev/null 2>&1; then echo $(deny) check advisories; $(deny) --locked check --disable-fetch advisories; \
+	@if $(deny) fetch db 2>/dev/null; then echo $(deny) --locked check advisories; $(deny) --locked check advisories; \
 	else echo 'SKIPPED: security advisories, because their database cannot be fetched from here'; fi
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 

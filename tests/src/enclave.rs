@@ -123,6 +123,7 @@ impl LocalEnclave {
             account: made.foundation.audience.account.clone(),
             log: directory.path().join(FUNCTION_LOG),
         }));
+        proxy.kills(function.killer());
         let event_source = Arc::new(EventSource::start(
             clients.sqs.clone(),
             made.queues.requests.clone(),
@@ -172,6 +173,11 @@ impl LocalEnclave {
     /// Every AWS call of the function so far, in the order of the answers.
     pub fn calls(&self) -> Vec<Call> {
         self.proxy.calls()
+    }
+
+    /// The proxy between function and AWS, to let faults strike.
+    pub fn proxy(&self) -> &RecordingProxy {
+        &self.proxy
     }
 
     /// Forgets the calls so far.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::process::{Launch, Process, tail};
+use crate::process::{Killer, Launch, Process, tail};
 use crate::runtime_api::{Event, RuntimeApi, Work};
 
 /// Lambda gives a function 10 seconds to initialise; a debug build on a busy machine gets more.
@@ -44,6 +44,7 @@ pub struct Function {
     options: FunctionOptions,
     arn: String,
     running: Mutex<Option<Running>>,
+    killer: Killer,
 }
 
 /// One process with the runtime API that it alone speaks to.
@@ -84,7 +85,7 @@ impl Function {
     /// A function; nothing is started yet.
     pub fn new(options: FunctionOptions) -> Self {
         let arn = format!("arn:aws:lambda:{}:{}:function:{}", options.region, options.account, options.name);
-        Self { options, arn, running: Mutex::new(None) }
+        Self { options, arn, running: Mutex::new(None), killer: Killer::default() }
     }
 
     /// What it was made of, to make another like it.
@@ -107,7 +108,12 @@ impl Function {
         tail(&self.options.log, lines)
     }
 
-    /// The id of its process, if one runs.
+    /// What kills its process at any moment, an invocation's middle included.
+    pub fn killer(&self) -> Killer {
+        self.killer.clone()
+    }
+
+    /// The id of its process, if one runs; asked during an invocation, it is told after it.
     pub async fn process_id(&self) -> Option<u32> {
         let running = self.running.lock().await;
         running
@@ -154,6 +160,7 @@ impl Function {
             clear_environment: true,
             log: self.options.log.clone(),
         })?;
+        self.killer.aim(&process);
         Ok(Running { process, api })
     }
 

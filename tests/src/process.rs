@@ -94,10 +94,7 @@ impl Process {
 
     /// Kills it and all it started, at once.
     pub fn kill(&self) {
-        if let Some(pid) = *lock(&self.alive) {
-            // It may be ending by itself at this moment, which is as good.
-            let _ = kill_process_group(pid, Signal::KILL);
-        }
+        kill_group(&self.alive);
     }
 
     /// Asks it to end, and kills it and all it started when it has not after `grace`.
@@ -107,6 +104,32 @@ impl Process {
         }
         // Whether it ended or not: dropping kills what is left.
         let _ = tokio::time::timeout(grace, self.exited()).await;
+    }
+}
+
+/// Kills whatever process it was last pointed at, from anywhere.
+#[derive(Debug, Clone, Default)]
+pub struct Killer {
+    target: Arc<Mutex<Arc<Mutex<Option<Pid>>>>>,
+}
+
+impl Killer {
+    /// Points it at a process.
+    pub fn aim(&self, process: &Process) {
+        *lock(&self.target) = Arc::clone(&process.alive);
+    }
+
+    /// Kills the process and all it started, at once; nothing happens when it has ended.
+    pub fn kill(&self) {
+        let target = Arc::clone(&*lock(&self.target));
+        kill_group(&target);
+    }
+}
+
+fn kill_group(alive: &Mutex<Option<Pid>>) {
+    if let Some(pid) = *lock(alive) {
+        // It may be ending by itself at this moment, which is as good.
+        let _ = kill_process_group(pid, Signal::KILL);
     }
 }
 
@@ -145,9 +168,9 @@ fn wait_and_reap(mut child: Child, pid: Pid, alive: &Mutex<Option<Pid>>) -> Exit
     child.wait().unwrap_or_default()
 }
 
-fn lock(alive: &Mutex<Option<Pid>>) -> MutexGuard<'_, Option<Pid>> {
-    // The value is a plain id: a panic elsewhere cannot have left it half written.
-    alive.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The value is set in one go: a panic elsewhere cannot have left it half written.
+    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn command(launch: &Launch) -> Result<Command> {

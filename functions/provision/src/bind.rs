@@ -93,7 +93,8 @@ mod tests {
 
     #[test]
     fn each_single_mismatch_has_its_own_code() {
-        let mismatches: [(fn(&mut Request), Code); 6] = [
+        type Spoil = fn(&mut Request);
+        let mismatches: [(Spoil, Code); 6] = [
             (|r| r.audience.account = "111111111111".to_owned(), Code::WrongAccount),
             (|r| r.audience.region = "us-east-2".to_owned(), Code::WrongRegion),
             (|r| r.audience.zone = "prod.aws-us-east-1a".to_owned(), Code::WrongZone),
@@ -124,14 +125,16 @@ mod tests {
 
     #[test]
     fn a_request_sent_at_its_last_moment_is_bound_and_one_sent_after_it_is_expired() {
-        let expires = |at: Timestamp| bound(|r| (r.issued_at, r.expires_at) = (at - SignedDuration::from_secs(60), at));
+        let expires =
+            |at: Timestamp| bound(|r| (r.issued_at, r.expires_at) = (at - SignedDuration::from_secs(60), at));
         assert_eq!(expires(at(CLAIMED)), None);
         assert_eq!(expires(at(CLAIMED) - SignedDuration::from_nanos(1)), Some(Code::Expired));
     }
 
     #[test]
     fn a_signers_clock_may_be_sixty_seconds_ahead_and_no_more() {
-        let issued = |at: Timestamp| bound(|r| (r.issued_at, r.expires_at) = (at, at + SignedDuration::from_secs(60)));
+        let issued =
+            |at: Timestamp| bound(|r| (r.issued_at, r.expires_at) = (at, at + SignedDuration::from_secs(60)));
         assert_eq!(issued(at(CLAIMED + 60)), None);
         assert_eq!(issued(at(CLAIMED + 60) + SignedDuration::from_nanos(1)), Some(Code::IssuedInFuture));
     }
@@ -143,7 +146,10 @@ mod tests {
         assert_eq!(bound(|r| (r.issued_at, r.expires_at) = (last, first)), Some(Code::InvalidValidity));
         let second = SignedDuration::from_secs(1);
         assert_eq!(bound(|r| (r.issued_at, r.expires_at) = (first, first + second)), Some(Code::Expired));
-        assert_eq!(bound(|r| (r.issued_at, r.expires_at) = (last - second, last)), Some(Code::IssuedInFuture));
+        assert_eq!(
+            bound(|r| (r.issued_at, r.expires_at) = (last - second, last)),
+            Some(Code::IssuedInFuture)
+        );
     }
 
     #[test]

@@ -135,3 +135,140 @@ pub(crate) fn desired_load_balancer(
         targets: order.targets.iter().cloned().collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use enclave_core::ledger::HostStage::{Gone, Launched, Ready, Unfit, Unwanted};
+    use enclave_core::reconcile::{Limits, Step, plan};
+
+    use super::*;
+    use crate::fixtures::{
+        CLAIMED, at, configure, deprovision, foundation, host, id, launch, launched, pool, provision, record,
+        refused, remove, request, seen, target_group_call, with_hosts,
+    };
+
+    fn a() -> Pool {
+        pool("m7g.large", "us-east-1a")
+    }
+
+    fn b() -> Pool {
+        pool("m7g.large", "us-east-1b")
+    }
+
+    fn wanted(calls: Vec<enclave_core::creation::StoredCall>) -> DesiredLaunch {
+        let mut record = record();
+        record.calls = calls;
+        desired(&request(provision(5)), &record, &foundation()).launches.remove(0)
+    }
+
+    #[test]
+    fn a_new_order_wants_all_its_hosts_type_by_type_in_every_zone() {
+        let launch = wanted(vec![]);
+        assert_eq!((launch.request_id, launch.count), (id(1), 5));
+        assert_eq!(
+            launch.pools,
+            [vec![a(), b()], vec![pool("m6g.large", "us-east-1a"), pool("m6g.large", "us-east-1b")],],
+        );
+        assert!(launch.launched.is_empty() && launch.exhausted.is_empty() && launch.attempts.is_empty());
+    }
+
+    #[test]
+    fn the_zones_that_the_order_names_are_used_in_its_order() {
+        let mut order = request(provision(5));
+        let Order::ProvisionHosts(hosts) = &mut order.order else { panic!() };
+        hosts.availability_zones = Some(vec!["us-east-1b".parse().unwrap()]);
+        let launch = desired(&order, &record(), &foundation()).launches.remove(0);
+        assert_eq!(launch.pools, [vec![b()], vec![pool("m6g.large", "us-east-1b")]]);
+    }
+
+    #[test]
+    fn a_pool_that_refused_or_gave_less_is_left_alone_for_three_minutes() {
+        let launch = wanted(vec![
+            launch(a(), 3, launched(&[1, 2], CLAIMED)),
+            launch(b(), 2, refused(ErrorClass::Capacity, CLAIMED + 5)),
+        ]);
+        assert_eq!(launch.exhausted, BTreeMap::from([(a(), at(CLAIMED + 180)), (b(), at(CLAIMED + 185))]));
+        assert_eq!(launch.launched, BTreeSet::from([host(1), host(2)]));
+        assert_eq!(launch.count, 5, "the rest is still wanted");
+    }
+
+    #[test]
+    fn a_pool_that_gave_all_it_was_asked_for_stays_open() {
+        assert_eq!(wanted(vec![launch(a(), 2, launched(&[1, 2], CLAIMED))]).exhausted, BTreeMap::new());
+    }
+
+    #[test]
+    fn an_attempt_counts_from_its_definite_answer() {
+        let calls = vec![
+            launch(a(), 2, launched(&[1, 2], CLAIMED)),
+            launch(a(), 2, refused(ErrorClass::Capacity, CLAIMED)),
+            launch(b(), 2, None),
+        ];
+        let launch = wanted(calls);
+        assert_eq!(launch.attempts, BTreeMap::from([(a(), 2)]));
+    }
+
+    #[test]
+    fn a_refusal_for_good_wants_no_more_hosts_than_there_are() {
+        for class in [ErrorClass::Refused, ErrorClass::BadInput, ErrorClass::Unknown, ErrorClass::NotFound] {
+            let calls =
+                vec![launch(a(), 3, launched(&[1, 2], CLAIMED)), launch(b(), 2, refused(class, CLAIMED))];
+            assert_eq!(wanted(calls).count, 2, "{class:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_launch_may_lack_capacity() {
+        let refusal_of = |call| {
+            let mut record = record();
+            record.calls = vec![call];
+            refusal(&record).map(|failure| failure.class)
+        };
+        assert_eq!(refusal_of(launch(a(), 1, refused(ErrorClass::Capacity, 0))), None);
+        assert_eq!(refusal_of(launch(a(), 1, None)), None);
+        let refused_for_good = launch(a(), 1, refused(ErrorClass::Refused, 0));
+        assert_eq!(refusal_of(refused_for_good), Some(ErrorClass::Refused));
+        let group = target_group_call(refused(ErrorClass::Capacity, 0));
+        assert_eq!(refusal_of(group), Some(ErrorClass::Capacity));
+    }
+
+    #[test]
+    fn only_unfit_and_unwanted_hosts_are_to_be_terminated() {
+        let record = with_hosts(&[Launched, Ready, Unfit, Unwanted, Gone]);
+        let of = |order| desired(&request(order), &record, &foundation()).terminated;
+        assert_eq!(of(provision(5)), BTreeSet::from([host(3)]));
+        assert_eq!(of(deprovision(&[1, 2, 3, 4, 5])), BTreeSet::from([host(4)]));
+        assert_eq!(of(configure()), BTreeSet::new());
+        assert_eq!(of(remove()), BTreeSet::new());
+    }
+
+    #[test]
+    fn a_balancer_order_wants_its_balancer_and_a_removal_wants_none() {
+        let order = desired(&request(configure()), &record(), &foundation());
+        let [balancer] = order.load_balancers.as_slice() else { panic!() };
+        assert_eq!(balancer.targets, BTreeSet::from([host(1)]));
+        assert!(balancer.name.starts_with("enc-") && order.without_load_balancer.is_empty());
+        let removal = desired(&request(remove()), &record(), &foundation());
+        assert_eq!(removal.without_load_balancer, BTreeSet::from([crate::fixtures::owner()]));
+        assert!(removal.load_balancers.is_empty());
+    }
+
+    /// From ledger to step: a pool without room is passed over, a new attempt has a new number.
+    #[test]
+    fn what_is_launched_next_follows_from_the_answers_so_far() {
+        let mut record = record();
+        record.calls =
+            vec![launch(a(), 3, launched(&[1, 2], CLAIMED)), launch(b(), 2, launched(&[3, 4], CLAIMED))];
+        let next = |second| {
+            let desired = desired(&request(provision(5)), &record, &foundation());
+            let steps = plan(&desired, &seen(BTreeMap::new()), &Limits::default(), at(second)).steps;
+            let launch = |step: &Step| match step {
+                Step::Launch { pool, attempt, count, .. } => (pool.clone(), *attempt, *count),
+                other => panic!("{other:?}"),
+            };
+            steps.iter().map(launch).collect::<Vec<_>>()
+        };
+        assert_eq!(next(CLAIMED + 179), [(b(), 1, 1)]);
+        assert_eq!(next(CLAIMED + 180), [(a(), 1, 1)]);
+    }
+}

@@ -41,7 +41,10 @@ mod tests {
 
     /// Hosts of these requests in these states.
     fn hosts(of: &[(u128, InstanceState)]) -> BTreeMap<HostId, ObservedHost> {
-        (1..).zip(of).map(|(number, (request, state))| (host(number), observed_host(*state, *request))).collect()
+        (1..)
+            .zip(of)
+            .map(|(number, (request, state))| (host(number), observed_host(*state, *request)))
+            .collect()
     }
 
     #[test]

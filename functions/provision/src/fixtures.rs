@@ -173,10 +173,14 @@ pub(crate) fn target_group_call(answer: Option<Answer>) -> StoredCall {
     StoredCall { creation, decided_at: at(CLAIMED), tries: 0, answer }
 }
 
+/// An answer as a call holds it.
+#[expect(clippy::unnecessary_wraps)]
 pub(crate) fn launched(hosts: &[u32], second: i64) -> Option<Answer> {
     Some(Answer::Launched { hosts: hosts.iter().copied().map(host).collect(), at: at(second) })
 }
 
+/// An answer as a call holds it.
+#[expect(clippy::unnecessary_wraps)]
 pub(crate) fn refused(class: ErrorClass, second: i64) -> Option<Answer> {
     let (call, code, message) = ("Call".to_owned(), "Code".to_owned(), "no".to_owned());
     Some(Answer::Refused { failure: AwsFailure { call, class, code, message }, at: at(second) })

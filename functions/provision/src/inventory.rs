@@ -84,3 +84,138 @@ fn listed(
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use enclave_core::reconcile::{
+        BalancerState, InstanceState, ObservedHost, ObservedListener, ObservedTargetGroup,
+    };
+    use enclave_gate::Gate;
+    use enclave_gate::rules::{Limits, Revocations};
+    use enclave_protocol::reply::{HostState, LoadBalancerState};
+    use enclave_protocol::request::Scheme;
+
+    use super::*;
+    use crate::fixtures::{foundation, host, image, in_states, observed_host, owner, seen};
+
+    fn rules() -> Rules {
+        let gate = Gate {
+            schema: 1,
+            trust_roots: Vec::new(),
+            identities: Vec::new(),
+            revocations: Revocations::default(),
+            limits: Limits { max_hosts: 10, images: None },
+        };
+        Rules { foundation: foundation(), gate, roots: Vec::new() }
+    }
+
+    fn running(count: u32) -> BTreeMap<HostId, ObservedHost> {
+        (0..count).map(|number| (host(number), observed_host(InstanceState::Running, 9))).collect()
+    }
+
+    fn page(count: u32, after: Option<u32>) -> (Vec<HostId>, bool) {
+        let order = Describe { after: after.map(host) };
+        let inventory = inventory(&order, &seen(running(count)), &rules());
+        (inventory.hosts.into_iter().map(|host| host.host_id).collect(), inventory.truncated)
+    }
+
+    #[test]
+    fn a_page_lists_a_thousand_hosts_and_says_whether_more_follow() {
+        for (count, listed, truncated) in
+            [(0, 0, false), (999, 999, false), (1000, 1000, false), (1001, 1000, true), (2500, 1000, true)]
+        {
+            let (hosts, more) = page(count, None);
+            assert_eq!((hosts.len(), more), (listed, truncated), "{count}");
+        }
+    }
+
+    #[test]
+    fn pages_put_together_list_every_host_once_in_order() {
+        let (mut all, mut after, mut pages) = (Vec::new(), None, 0);
+        loop {
+            let (hosts, more) = page(2500, after);
+            all.extend(hosts);
+            pages += 1;
+            if !more {
+                break;
+            }
+            after = Some(u32::try_from(all.len()).unwrap() - 1);
+        }
+        assert_eq!(all, (0..2500).map(host).collect::<Vec<_>>());
+        assert_eq!(pages, 3);
+    }
+
+    #[test]
+    fn a_page_continues_after_a_host_that_has_gone_meanwhile() {
+        assert_eq!(page(5, Some(3)), (vec![host(4)], false));
+        assert_eq!(page(5, Some(9)), (vec![], false));
+    }
+
+    #[test]
+    fn hosts_that_end_or_have_ended_are_not_listed() {
+        use InstanceState::{Pending, Running, ShuttingDown, Stopped, Stopping, Terminated};
+        let states = [Pending, Running, Stopping, Stopped, ShuttingDown, Terminated].map(Some);
+        let listed = inventory(&Describe::default(), &seen(in_states(&states)), &rules()).hosts;
+        let states: Vec<HostState> = listed.iter().map(|host| host.state).collect();
+        assert_eq!(states, [HostState::Starting, HostState::Running, HostState::Stopped, HostState::Stopped],);
+    }
+
+    #[test]
+    fn only_balancers_of_ours_are_listed_with_their_ports_and_hosts() {
+        let listener = |target_group: Option<&str>| ObservedListener {
+            arn: "arn".to_owned(),
+            target_group: target_group.map(str::to_owned),
+            configured: true,
+        };
+        let balancer = |owner, scheme| ObservedLoadBalancer {
+            arn: "arn".to_owned(),
+            dns_name: "dns".to_owned(),
+            state: BalancerState::Active,
+            scheme,
+            owner,
+            listeners: [(443, listener(Some("group"))), (444, listener(None))].into(),
+            configured: true,
+        };
+        let group = ObservedTargetGroup {
+            arn: "arn".to_owned(),
+            owner: Some(owner()),
+            balancer: None,
+            port: 8080,
+            targets: [host(2), host(1)].into(),
+            configured: true,
+        };
+        let balancing = ObservedBalancing {
+            load_balancers: [
+                ("ours".to_owned(), balancer(Some(owner()), Some(Scheme::Public))),
+                ("foreign".to_owned(), balancer(None, Some(Scheme::Public))),
+                ("internal".to_owned(), balancer(Some(owner()), None)),
+            ]
+            .into(),
+            target_groups: [("group".to_owned(), group)].into(),
+        };
+        let observed = Observed { balancing: Reading::Known(balancing), ..seen([].into()) };
+        let listed = inventory(&Describe::default(), &observed, &rules());
+        let [only] = listed.load_balancers.as_slice() else { panic!("{:?}", listed.load_balancers) };
+        assert_eq!((&only.application, &only.cluster), (&owner().application, &owner().cluster));
+        let expected = LoadBalancerResult {
+            name: "ours".to_owned(),
+            arn: Some("arn".to_owned()),
+            dns_name: Some("dns".to_owned()),
+            state: LoadBalancerState::Active,
+            scheme: Scheme::Public,
+            endpoints: vec![Endpoint { port: 443, protocol: EndpointProtocol::Tcp, target_port: 8080 }],
+            targets: vec![host(1), host(2)],
+        };
+        assert_eq!(only.load_balancer, expected);
+        assert_eq!(listed.images, [image()]);
+    }
+
+    #[test]
+    fn a_full_page_fits_a_message_of_one_mebibyte() {
+        let inventory = inventory(&Describe::default(), &seen(running(1001)), &rules());
+        let bytes = serde_json::to_string(&inventory).unwrap().len();
+        assert!(bytes < 1_048_576, "{bytes}");
+    }
+}

@@ -64,4 +64,33 @@ mod tests {
         let body = format!(r#"{{"tick":"{}"}}"#, "x".repeat(MAX_MESSAGE_BYTES));
         assert!(matches!(classify(&body), Message::Envelope(Err(_))));
     }
+    #[test]
+    fn a_body_that_is_nothing_we_know_is_taken_for_an_envelope_and_refused_as_one() {
+        for body in [
+            "",
+            "null",
+            "{}",
+            "[]",
+            "hello",
+            r#"{"tick":1}"#,
+            r#"{"source":"aws.ec2"}"#,
+            r#"{"detail-type":"x"}"#,
+        ] {
+            assert!(matches!(classify(body), Message::Envelope(Err(_))), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_host_events_name_is_cut_before_it_reaches_a_log() {
+        let body = format!(r#"{{"detail-type":"{}","source":"x"}}"#, "é".repeat(500));
+        let Message::HostEvent { detail_type } = classify(&body) else { panic!() };
+        assert_eq!(detail_type.chars().count(), 80);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_body_makes_the_line_panic(body in ".{0,200}") {
+            classify(&body);
+        }
+    }
 }

@@ -63,7 +63,9 @@ fn lost(id: &HostId) -> HostFault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{CLAIMED, at, host, in_states, launch, launched, pool, record, refused, with_hosts};
+    use crate::fixtures::{
+        CLAIMED, at, host, in_states, launch, launched, pool, record, refused, with_hosts,
+    };
     use enclave_core::aws::ErrorClass;
 
     use HostStage::{Gone, Launched, Ready, Unfit, Unwanted};
@@ -119,7 +121,8 @@ mod tests {
         for stage in [Launched, Ready, Unfit, Unwanted, Gone] {
             for state in [None, Some(Pending), Some(Running), Some(Stopped), Some(Terminated)] {
                 let due = hosts_to_attest(&with_hosts(&[stage]), &in_states(&[state]));
-                let expected = if (stage, state) == (Launched, Some(Running)) { vec![host(1)] } else { vec![] };
+                let expected =
+                    if (stage, state) == (Launched, Some(Running)) { vec![host(1)] } else { vec![] };
                 assert_eq!(due, expected, "{stage:?} {state:?}");
             }
         }

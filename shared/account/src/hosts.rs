@@ -54,14 +54,13 @@ impl Account {
                 }
             };
             for instance in page.reservations().iter().flat_map(|reservation| reservation.instances()) {
-                match observed_host(&self.enclave_id, instance) {
-                    Some((id, host)) => {
-                        hosts.insert(id, host);
-                    }
-                    None => tracing::warn!(
+                if let Some((id, host)) = observed_host(&self.enclave_id, instance) {
+                    hosts.insert(id, host);
+                } else {
+                    tracing::warn!(
                         instance = instance.instance_id(),
                         "an instance with the enclave's tag lacks what its hosts have; it is left alone"
-                    ),
+                    );
                 }
             }
         }

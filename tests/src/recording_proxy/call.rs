@@ -45,6 +45,19 @@ pub(super) struct Request {
 }
 
 impl Request {
+    pub(super) fn service(&self) -> &str {
+        &self.service
+    }
+
+    pub(super) fn action(&self) -> &str {
+        &self.action
+    }
+
+    /// A parameter as text; empty when it is not there.
+    pub(super) fn parameter(&self, name: &str) -> &str {
+        self.parameters.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
     pub(super) fn read(head: &Parts, body: &[u8]) -> Self {
         let service = service(&head.headers);
         let (action, parameters) = if service == "s3" { s3(head) } else { rpc(head, body) };

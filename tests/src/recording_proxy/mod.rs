@@ -1,12 +1,14 @@
-//! Stands between the functions and AWS, passes every call on unchanged, and writes down each.
+//! Stands between the functions and AWS, passes every call on, and writes down each; where a test asks for it, a
+//! fault strikes.
 
 mod call;
+mod faults;
 
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use axum::Router;
@@ -25,6 +27,10 @@ use tokio::task::JoinHandle;
 
 pub use call::Call;
 use call::{Request as Asked, error_code};
+use faults::{Answer, Faults, refusal, with_max_count};
+pub use faults::{Fault, Random, Rule};
+
+use crate::process::Killer;
 
 /// The largest body that AWS itself takes in one call is far above this; the functions' are far below.
 const BODY_LIMIT: usize = 64 * 1024 * 1024;
@@ -42,6 +48,8 @@ struct Shared {
     upstream: Authority,
     client: Client<HttpConnector, Body>,
     record: Mutex<Record>,
+    faults: Mutex<Faults>,
+    killer: OnceLock<Killer>,
 }
 
 #[derive(Debug)]
@@ -64,6 +72,8 @@ impl RecordingProxy {
             upstream: authority,
             client: Client::builder(TokioExecutor::new()).build_http(),
             record: Mutex::new(Record { next: 1, calls: Vec::new(), file }),
+            faults: Mutex::default(),
+            killer: OnceLock::new(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen for calls")?;
         let url = format!("http://{}", listener.local_addr().context("a listener without an address")?);
@@ -89,6 +99,27 @@ impl RecordingProxy {
     pub fn forget(&self) {
         self.shared.with_record(|record| record.calls.clear());
     }
+
+    /// Strikes calls by these rules from now on, counted from now on; the first that fits does.
+    pub fn script(&self, rules: Vec<Rule>) {
+        self.shared.with_faults(|faults| faults.script(rules));
+    }
+
+    /// Strikes calls as drawn from a seed; `None` ends it.
+    pub fn draw(&self, random: Option<Random>) {
+        self.shared.with_faults(|faults| faults.draw(random));
+    }
+
+    /// Lets what describes show lag behind by up to this; `None` ends it.
+    pub fn stale_for(&self, lag: Option<Duration>) {
+        self.shared.with_faults(|faults| faults.stale_for(lag));
+    }
+
+    /// Whom a killing fault kills.
+    pub(crate) fn kills(&self, killer: Killer) {
+        // Set once, by the enclave that owns both.
+        let _ = self.shared.killer.set(killer);
+    }
 }
 
 impl Drop for RecordingProxy {
@@ -103,8 +134,49 @@ impl Shared {
         work(&mut self.record.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// One call, there and back: the one place where a call could be held up, refused or lost.
-    async fn exchange(&self, head: Parts, body: Bytes) -> Result<(StatusCode, HeaderMap, Bytes)> {
+    fn with_faults<T>(&self, work: impl FnOnce(&mut Faults) -> T) -> T {
+        work(&mut self.faults.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn kill(&self) {
+        if let Some(killer) = self.killer.get() {
+            killer.kill();
+        }
+    }
+
+    /// One call with whatever strikes it. `None`: the caller hears nothing.
+    async fn exchange(&self, asked: &Asked, head: Parts, body: Bytes) -> Result<Option<Answer>> {
+        match self.with_faults(|faults| faults.strike(asked)) {
+            None => {}
+            Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
+            Some(Fault::Refuse(code)) => return Ok(Some(refusal(asked.service(), code))),
+            Some(Fault::LoseRequest) => return Ok(None),
+            Some(Fault::KillBefore) => {
+                self.kill();
+                return Ok(None);
+            }
+            Some(Fault::LoseAnswer) => {
+                self.pass_on(head, body).await?;
+                return Ok(None);
+            }
+            Some(Fault::KillAfter) => {
+                self.pass_on(head, body).await?;
+                self.kill();
+                return Ok(None);
+            }
+            Some(Fault::AtMost(most)) => {
+                return self.pass_on(head, with_max_count(&body, most)).await.map(Some);
+            }
+        }
+        if let Some(stale) = self.with_faults(|faults| faults.stale_answer(asked, &body)) {
+            return Ok(Some(stale));
+        }
+        let answer = self.pass_on(head, body.clone()).await?;
+        self.with_faults(|faults| faults.keep(asked, &body, &answer));
+        Ok(Some(answer))
+    }
+
+    async fn pass_on(&self, mut head: Parts, body: Bytes) -> Result<Answer> {
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         let uri = Uri::builder()
             .scheme(Scheme::HTTP)
@@ -112,6 +184,8 @@ impl Shared {
             .path_and_query(path)
             .build()
             .context("an address that cannot be passed on")?;
+        // A fault may have changed the body; the client counts it anew.
+        head.headers.remove(header::CONTENT_LENGTH);
         let mut request = Request::new(Body::from(body));
         *request.method_mut() = head.method;
         *request.uri_mut() = uri;
@@ -131,10 +205,10 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let asked = Asked::read(&head, &body);
     let time = Timestamp::now();
     let begin = Instant::now();
-    let answer = shared.exchange(head, body).await;
+    let answer = shared.exchange(&asked, head, body).await;
     let (status, code) = match &answer {
-        Ok((status, headers, body)) => (status.as_u16(), error_code(*status, headers, body)),
-        Err(_) => (StatusCode::BAD_GATEWAY.as_u16(), None),
+        Ok(Some((status, headers, body))) => (status.as_u16(), error_code(*status, headers, body)),
+        Ok(None) | Err(_) => (StatusCode::BAD_GATEWAY.as_u16(), None),
     };
     shared.with_record(|record| {
         let call = asked.answered(record.next, time, begin.elapsed(), status, code);
@@ -144,9 +218,17 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
         record.calls.push(call);
     });
     match answer {
-        Ok((status, headers, body)) => (status, headers, body).into_response(),
+        Ok(Some((status, headers, body))) => (status, headers, body).into_response(),
+        Ok(None) => broken_off(),
         Err(error) => (StatusCode::BAD_GATEWAY, format!("{error:#}")).into_response(),
     }
+}
+
+/// An answer whose connection breaks before anything of its body has come.
+fn broken_off() -> Response {
+    let broken =
+        futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other("the connection breaks")) });
+    Body::from_stream(broken).into_response()
 }
 
 /// Without the headers that belong to one connection: bodies travel whole here.

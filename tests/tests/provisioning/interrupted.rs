@@ -1,42 +1,25 @@
 //! The function dies, or a message comes again: nothing is made twice and nothing is lost.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use enclave_protocol::reply::Status;
-use enclave_tests::wait::until;
-use rustix::process::{Pid, Signal, kill_process};
+use enclave_tests::recording_proxy::{Fault, Rule};
 
 use crate::support::{Zone, configure_load_balancer, count_calls, host_ids, ledger_object, live_instances};
-
-/// Kills the function as soon as it has made a call, and waits until that death is known.
-async fn kill_after(zone: &Zone, action: &str) -> Result<()> {
-    let mut handled = zone.enclave.event_source().handled();
-    until("the call to be made", Duration::from_secs(20), async || {
-        Ok((count_calls(zone, action) > 0).then_some(()))
-    })
-    .await?;
-    if let Some(process) = zone.enclave.function().process_id().await {
-        let process = Pid::from_raw(i32::try_from(process)?).context("a process id")?;
-        // It may have answered in the meantime; then this test is one of a duplicate only.
-        let _ = kill_process(process, Signal::KILL);
-    }
-    handled.recv().await?;
-    Ok(())
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_killed_after_its_launch_finds_the_same_hosts_again() -> Result<()> {
     let zone = Zone::start().await?;
+    zone.enclave.proxy().script(vec![Rule::once("RunInstances", Fault::KillAfter)]);
     let sent = zone.server.send(zone.server.request(zone.provision_hosts(4))).await?;
-    kill_after(&zone, "RunInstances").await?;
     let reply = zone.server.final_reply(&sent).await?;
     assert_eq!(reply.status, Status::Done, "{reply:#?}\n{}", zone.enclave.function().log_tail(30));
     let live = live_instances(&zone).await?;
     let live: BTreeSet<String> = live.iter().filter_map(|it| it.instance_id().map(str::to_owned)).collect();
     assert_eq!(live, host_ids(&reply).iter().map(ToString::to_string).collect());
     assert_eq!(live.len(), 4);
+    let launches = count_calls(&zone, "RunInstances");
     let tokens: BTreeSet<String> = zone
         .enclave
         .calls()
@@ -45,6 +28,7 @@ async fn a_function_killed_after_its_launch_finds_the_same_hosts_again() -> Resu
         .map(|call| call.parameter("ClientToken").to_owned())
         .collect();
     assert_eq!(tokens.len(), 2, "a replay is the same call: one token for each of the two pools");
+    assert!(launches > 2, "the launch was replayed");
     zone.enclave.shutdown().await;
     Ok(())
 }
@@ -54,8 +38,12 @@ async fn a_function_killed_while_it_makes_a_balancer_makes_just_one() -> Result<
     let zone = Zone::start().await?;
     let hosts = zone.provisioned(1).await?;
     let order = configure_load_balancer(&[(443, 4443)], &hosts);
+    zone.enclave.proxy().script(vec![
+        Rule::once("CreateTargetGroup", Fault::KillAfter),
+        Rule::once("CreateLoadBalancer", Fault::KillAfter),
+        Rule::once("CreateListener", Fault::KillAfter),
+    ]);
     let sent = zone.server.send(zone.server.request(order)).await?;
-    kill_after(&zone, "CreateTargetGroup").await?;
     let reply = zone.server.final_reply(&sent).await?;
     assert_eq!(reply.status, Status::Done, "{reply:#?}\n{}", zone.enclave.function().log_tail(30));
     let elb = &zone.enclave.clients().elbv2;

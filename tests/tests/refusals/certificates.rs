@@ -130,6 +130,7 @@ async fn a_chain_that_leads_to_no_trusted_root_is_refused() -> Result<()> {
     let [end, issuer, top] = long.chain_der() else { anyhow::bail!("not three certificates") };
     let stranger =
         Ca::root("operator root")?.intermediate("operator issuing authority")?.issue(good.clone())?;
+    let elsewhere = Ca::root("elsewhere")?.issue(good.clone())?;
     let issuing = zone.enclave.operator_ca().certificate_der().to_vec();
     let large = Ca::root("elsewhere")?.issue(LeafOptions {
         key: Some(Arc::new(KeyPair::generate_for(&PKCS_ECDSA_P521_SHA512)?)),
@@ -157,11 +158,12 @@ async fn a_chain_that_leads_to_no_trusted_root_is_refused() -> Result<()> {
     };
     let trailing = [end.as_slice(), b"and more"].concat();
     zone.refuses([
+        Case::by_body("another CA", by(&zone, &elsewhere)?, Code::UntrustedCertificate, "trusted root"),
         Case::by_body(
             "another CA of the same names",
             by(&zone, &stranger)?,
             Code::UntrustedCertificate,
-            "trusted root",
+            "not trusted",
         ),
         untrusted("out of order", &[end, top, issuer])?,
         untrusted("the issuer is missing", &[end, top])?,

@@ -50,6 +50,8 @@ async fn a_duplicate_is_acted_on_once_and_answered_with_the_same_bytes() -> Resu
     let under_way: Reply = first.reply()?;
     assert_eq!(under_way.status, Status::InProgress, "{under_way:#?}");
     let in_progress = first.bodies()[0].to_owned();
+    let launched = launches(&zone);
+    assert_ne!(launched, 0, "nothing was launched");
     for (name, copy) in copies(&body)? {
         let seen = zone.give(&copy).await?;
         // It makes the line look again, and what it finds may be news.
@@ -59,7 +61,7 @@ async fn a_duplicate_is_acted_on_once_and_answered_with_the_same_bytes() -> Resu
             break;
         }
     }
-    assert_eq!(launches(&zone), 1);
+    assert_eq!(launches(&zone), launched);
 
     let done = loop {
         let seen = zone.give(&format!("{body}{}", " ".repeat(2 + zone.enclave.calls().len()))).await?;
@@ -76,7 +78,9 @@ async fn a_duplicate_is_acted_on_once_and_answered_with_the_same_bytes() -> Resu
     for (name, copy) in copies.chain([("signed anew", again)]) {
         same_answer(name, &zone.give(&copy).await?, &done)?;
     }
-    assert_eq!(launches(&zone), 1);
+    assert_eq!(launches(&zone), launched);
+    let instances = zone.enclave.clients().ec2.describe_instances().send().await?;
+    assert_eq!(instances.reservations().iter().map(|it| it.instances().len()).sum::<usize>(), 2);
     zone.end().await
 }
 

@@ -12,6 +12,7 @@ mod duplicates;
 mod envelopes;
 mod forge;
 mod gates;
+mod logs;
 mod looks;
 mod orders;
 mod payloads;

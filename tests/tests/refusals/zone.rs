@@ -71,9 +71,9 @@ impl Seen {
         changing.map(|call| format!("{}:{}", call.service, call.action)).collect()
     }
 
-    /// Keys of what was written to S3.
+    /// Keys of what was written to S3; a conditional write that was refused wrote nothing.
     pub(crate) fn writes(&self) -> Vec<&str> {
-        let s3 = self.calls.iter().filter(|call| call.service == "s3");
+        let s3 = self.calls.iter().filter(|call| call.service == "s3" && call.status != 412);
         let reads = ["GetObject", "HeadObject", "ListObjectsV2"];
         s3.filter(|call| !reads.contains(&call.action.as_str())).map(|call| call.parameter("key")).collect()
     }

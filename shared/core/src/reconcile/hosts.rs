@@ -77,7 +77,7 @@ fn plan_launch(
 fn shares<'a>(count: u32, pools: &[&'a Pool]) -> impl Iterator<Item = (&'a Pool, u32)> {
     let among = u32::try_from(pools.len()).unwrap_or(u32::MAX);
     let (each, rest) = (count / among, count % among);
-    pools.to_vec().into_iter().zip(0..).filter_map(move |(pool, index)| {
+    pools.iter().copied().zip(0..).filter_map(move |(pool, index)| {
         let share = each + u32::from(index < rest);
         (share > 0).then_some((pool, share))
     })

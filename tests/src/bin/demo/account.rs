@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 
 use anyhow::{Context, Result};
-use aws_sdk_ec2::types::{HttpTokensState, Instance, InstanceStateName, Volume};
+use aws_sdk_ec2::types::{
+    HttpTokensState, Instance, InstanceNetworkInterface, InstanceStateName, Reservation, Volume,
+};
 use aws_sdk_elasticloadbalancingv2::Client as Elbv2;
 use aws_sdk_elasticloadbalancingv2::types::{LoadBalancer, TargetGroup};
 use enclave_tests::aws::Clients;
@@ -49,9 +51,9 @@ pub(crate) struct SeenVolume {
 /// One load balancer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct SeenBalancer {
-    /// As ELBv2 names it.
+    /// As the API names it.
     pub(crate) state: String,
-    /// As ELBv2 names it.
+    /// As the API names it.
     pub(crate) scheme: String,
     /// Ports it listens on, each with the target group it forwards to.
     pub(crate) listeners: BTreeMap<i32, String>,
@@ -62,7 +64,7 @@ impl Snapshot {
     pub(crate) async fn take(clients: &Clients) -> Result<Self> {
         let reservations = clients.ec2.describe_instances().into_paginator().items().send();
         let reservations = reservations.try_collect().await.context("DescribeInstances")?;
-        let instances = reservations.iter().flat_map(|reservation| reservation.instances());
+        let instances = reservations.iter().flat_map(Reservation::instances);
         let volumes = clients.ec2.describe_volumes().into_paginator().items().send();
         let volumes = volumes.try_collect().await.context("DescribeVolumes")?;
         Ok(Self {
@@ -82,7 +84,7 @@ fn host(instance: &Instance) -> Option<(String, SeenHost)> {
     let interfaces = instance.network_interfaces();
     let primary = interfaces
         .iter()
-        .flat_map(|interface| interface.ipv6_addresses())
+        .flat_map(InstanceNetworkInterface::ipv6_addresses)
         .find(|address| address.is_primary_ipv6() == Some(true));
     let associated = interfaces.iter().find_map(|interface| interface.association()?.public_ip());
     let tokens = instance.metadata_options().and_then(|options| options.http_tokens());

@@ -97,7 +97,7 @@ fn expired(server: &ConfigurationServer, image: &ImageId) -> Result<Attack> {
 
 fn misdirected(server: &ConfigurationServer, image: &ImageId) -> Result<Attack> {
     let mut request = server.request(orders::provision(1, image)?);
-    request.audience.zone = "prod.aws-us-east-1".to_owned();
+    "prod.aws-us-east-1".clone_into(&mut request.audience.zone);
     Ok(Attack {
         name: "another zone's",
         wrong: format!("meant for zone {}", request.audience.zone),

@@ -46,7 +46,8 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let screen = Screen::new();
     let mut summary = Summary::new();
-    let told = run(&screen, &mut summary).await;
+    // Boxed: the story is one deep future, and this keeps the runtime's own shallow.
+    let told = Box::pin(run(&screen, &mut summary)).await;
     summary.finish(told.as_ref().err().map(|ended| match ended {
         Ended::Interrupted => "interrupted".to_owned(),
         Ended::Failed { error, .. } => format!("{error:#}"),

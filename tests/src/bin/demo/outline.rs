@@ -1,6 +1,7 @@
 //! A signed request, as a person wants to see it.
 
 use enclave_protocol::envelope::Envelope;
+use enclave_protocol::names::InstanceType;
 use enclave_protocol::request::{Mode, Order, Request};
 
 /// Characters of a hash that are enough to tell it from another.
@@ -43,7 +44,7 @@ pub(crate) fn brief(order: &Order) -> String {
     let action = order.action().as_str();
     match order {
         Order::ProvisionHosts(order) => {
-            let types: Vec<&str> = order.instance_types.iter().map(|kind| kind.as_str()).collect();
+            let types: Vec<&str> = order.instance_types.iter().map(InstanceType::as_str).collect();
             format!("{action}, {} × {}", order.count, types.join(" or "))
         }
         Order::DeprovisionHosts(order) => format!("{action}, {} hosts", order.host_ids.len()),

@@ -56,7 +56,7 @@ pub(crate) struct Action {
 pub(crate) struct Calls {
     /// All.
     total: usize,
-    /// Those that change EC2 or ELBv2.
+    /// Those that change EC2 or load balancing.
     changing: usize,
     /// By `service:Action`.
     by_action: BTreeMap<String, usize>,

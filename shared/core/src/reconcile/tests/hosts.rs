@@ -282,9 +282,8 @@ proptest! {
             prop_assert_eq!((request_id, owner, image), (&launch.request_id, &launch.owner, &launch.image));
             counts.push(*count);
         }
-        let short = planned.findings.iter().any(|finding| *finding == Finding::NoCapacity {
-            request_id: launch.request_id, missing,
-        });
+        let finding = Finding::NoCapacity { request_id: launch.request_id, missing };
+        let short = planned.findings.contains(&finding);
         prop_assert_eq!(short, missing > 0 && tier.is_empty());
         if !tier.is_empty() {
             prop_assert_eq!(counts.iter().sum::<u32>(), missing);

@@ -1,6 +1,7 @@
 //! Section 1: what was brought up.
 
 use anyhow::Result;
+use enclave_protocol::names::AvailabilityZone;
 use enclave_tests::operator_ca::configuration_server_uri;
 
 use crate::story::Story;
@@ -9,7 +10,7 @@ use crate::story::Story;
 pub(crate) fn tell(story: &mut Story<'_>) -> Result<()> {
     let ready = story.enclave.ready()?;
     let queue = |url: &str| url.rsplit('/').next().unwrap_or_default().to_owned();
-    let zones = ready.host_subnet_ids.keys().map(|zone| zone.as_str()).collect::<Vec<_>>().join(", ");
+    let zones = ready.host_subnet_ids.keys().map(AvailabilityZone::as_str).collect::<Vec<_>>().join(", ");
     story.screen.pairs(&[
         ("account", format!("{} in {}, emulated at {}", ready.account, ready.region, ready.endpoint_url)),
         ("zone", format!("{} with {}, in availability zones {zones}", ready.zone, ready.vpc_id)),

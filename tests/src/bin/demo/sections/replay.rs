@@ -15,7 +15,7 @@ use crate::story::Story;
 use crate::summary::{Action, Calls};
 
 /// Longest wait for the answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Sends `envelope`, which was carried out before, and shows that it is answered with the same bytes.
 pub(crate) async fn tell(story: &mut Story<'_>, envelope: &Envelope) -> Result<Check> {
