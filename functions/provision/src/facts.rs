@@ -14,10 +14,10 @@ pub(crate) fn other_hosts(
     open: &[OpenRequest],
     request_id: Uuid,
 ) -> u32 {
-    let reserves = |id: Uuid| open.iter().any(|open| open.request_id == id && open.reserved_hosts > 0);
+    let is_reserving = |id: Uuid| open.iter().any(|open| open.request_id == id && open.reserved_hosts > 0);
     let live = hosts
         .values()
-        .filter(|host| host.state.is_live() && host.request_id != request_id && !reserves(host.request_id))
+        .filter(|host| host.state.is_live() && host.request_id != request_id && !is_reserving(host.request_id))
         .count();
     let reserved: u32 =
         open.iter().filter(|open| open.request_id != request_id).map(|open| open.reserved_hosts).sum();

@@ -92,12 +92,11 @@ pub(crate) async fn want_load_balancer(
     wanted: LoadBalancerRecord,
 ) -> Result<(), StoreError> {
     match store.create(&load_balancer_key(name), wanted.clone()).await? {
-        Created::New(_) => Ok(()),
         Created::Existing(mut record) if record.value != wanted => {
             record.value = wanted;
             store.update(&mut record).await
         }
-        Created::Existing(_) => Ok(()),
+        Created::New(_) | Created::Existing(_) => Ok(()),
     }
 }
 

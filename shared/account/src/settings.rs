@@ -18,7 +18,8 @@ pub(crate) const TCP_IDLE_TIMEOUT: (&str, &str) = ("tcp.idle_timeout.seconds", "
 /// Whether every wanted attribute is among those found.
 pub(crate) fn all_set<'a>(
     wanted: &[(&str, &str)],
-    found: impl Iterator<Item = (Option<&'a str>, Option<&'a str>)> + Clone,
+    found: impl Iterator<Item = (Option<&'a str>, Option<&'a str>)>,
 ) -> bool {
-    wanted.iter().all(|(key, value)| found.clone().any(|(k, v)| k == Some(*key) && v == Some(*value)))
+    let found: Vec<_> = found.collect();
+    wanted.iter().all(|(key, value)| found.contains(&(Some(key), Some(value))))
 }

@@ -23,7 +23,7 @@ use crate::forge::{signed_by, signer};
 use crate::orders::provision;
 use crate::zone::Zone;
 
-const HOUR: Duration = Duration::from_secs(60 * 60);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// What a good leaf is made of.
 fn leaf(enclave: &LocalEnclave) -> LeafOptions {

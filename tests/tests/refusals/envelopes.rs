@@ -162,7 +162,7 @@ async fn what_was_altered_after_it_was_signed_is_refused() -> Result<()> {
         forged("half a signature", &|envelope| envelope.signature.truncate(envelope.signature.len() / 2))?,
         forged("no bytes of signature", &|envelope| envelope.signature.clear())?,
         forged("the signature of another request", &|envelope| {
-            envelope.signature.clone_from(&other.signature)
+            envelope.signature.clone_from(&other.signature);
         })?,
     ])
     .await?;

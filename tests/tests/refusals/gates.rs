@@ -18,6 +18,9 @@ use crate::forge::{signed_by, signer};
 use crate::orders::{describe, provision};
 use crate::zone::Zone;
 
+/// A name, what the refusal names, and what is done to a good gate.
+type GateChange = (&'static str, &'static str, fn(&mut Value));
+
 impl Zone {
     async fn gate(&self, change: impl FnOnce(&mut Gate)) -> Result<()> {
         let mut gate = self.enclave.made().gate.clone();
@@ -152,14 +155,14 @@ async fn without_a_good_gate_everything_is_refused() -> Result<()> {
         zone.tenant_puts(GATE_KEY, text).await?;
         zone.refuses([denied(&format!("gate {text:?}"), "the gate cannot be read")?]).await?;
     }
-    let changes: [(&str, &str, fn(&mut Value)); 8] = [
+    let changes: [GateChange; 8] = [
         ("an unknown field", "`permit_all`", |gate| gate["permit_all"] = json!(true)),
         ("another schema", "schema 2", |gate| gate["schema"] = json!(2)),
         ("no root", "no trust root", |gate| gate["trust_roots"] = json!([])),
         ("no limits", "`limits`", |gate| drop(gate.as_object_mut().unwrap().remove("limits"))),
         ("an unknown role", "`admin`", |gate| gate["identities"][0]["role"] = json!("admin")),
         ("a root that is not base64", "trust root 0", |gate| {
-            gate["trust_roots"][0]["certificate"] = json!("%")
+            gate["trust_roots"][0]["certificate"] = json!("%");
         }),
         ("a root that is no certificate", "trust root 0", |gate| {
             gate["trust_roots"][0]["certificate"] = json!("Zm9v");

@@ -51,10 +51,10 @@ async fn a_payload_that_is_no_request_is_refused_by_the_name_of_the_field() -> R
         raw("something after the request", &trailing)?,
         malformed.case("an unknown field", "`colour`", |payload| payload["colour"] = json!("blue"))?,
         malformed.case("an unknown field of the order", "`disk_gb`", |payload| {
-            payload["order"]["disk_gb"] = json!(8)
+            payload["order"]["disk_gb"] = json!(8);
         })?,
         malformed.case("an unknown field of the audience", "`vpc`", |payload| {
-            payload["audience"]["vpc"] = json!("")
+            payload["audience"]["vpc"] = json!("");
         })?,
         malformed.case("no tenant", "`tenant`", remove("tenant"))?,
         malformed.case("no order", "`order`", remove("order"))?,
@@ -71,7 +71,7 @@ async fn a_payload_that_is_no_request_is_refused_by_the_name_of_the_field() -> R
             payload["order"]["count"] = json!(4_294_967_297_u64);
         })?,
         malformed.case("an image that is a path", "\"../ami\"", |payload| {
-            payload["order"]["image"] = json!("../ami")
+            payload["order"]["image"] = json!("../ami");
         })?,
         malformed.case("an application of two labels", "\"acme.shop\"", |payload| {
             payload["order"]["application"] = json!("acme.shop");
@@ -131,7 +131,7 @@ async fn a_request_beyond_its_bounds_is_refused_by_the_value() -> Result<()> {
         )?,
         provision_hosts.case("a zone twice", "\"us-east-1a\"", zones(json!(["us-east-1a", "us-east-1a"])))?,
         provision_hosts.case("an id that is no UUIDv7", &old.to_string(), |payload| {
-            payload["request_id"] = json!(old)
+            payload["request_id"] = json!(old);
         })?,
         provision_hosts
             .case("the id of nothing", &nil.to_string(), |payload| payload["request_id"] = json!(nil))?,
@@ -143,7 +143,7 @@ async fn a_request_beyond_its_bounds_is_refused_by_the_value() -> Result<()> {
             },
         )?,
         provision_hosts.case("two days to finish", "got 172800", |payload| {
-            payload["deadline_seconds"] = json!(172_800)
+            payload["deadline_seconds"] = json!(172_800);
         })?,
         deprovision_hosts.case("no host", "host_ids must be 1 to 1000, got 0", |payload| {
             payload["order"]["host_ids"] = json!([]);

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use anyhow::{Result, ensure};
 use enclave_core::foundation::FREEZE_KEY;
 use enclave_protocol::code::Code;
-use enclave_protocol::names::{ApplicationId, HostId};
-use enclave_protocol::request::{Mode, Order};
+use enclave_protocol::names::HostId;
+use enclave_protocol::request::Order;
 use enclave_tests::enclave::Options;
 use serde_json::{Value, json};
 
 use crate::case::Case;
-use crate::orders::{APPLICATION, balance, deprovision, describe, provision, remove_load_balancer, stranger};
+use crate::orders::{balance, deprovision, describe, provision, remove_load_balancer, stranger};
 use crate::zone::Zone;
 
 /// The hosts that are there, as the inventory has them.
@@ -187,8 +187,7 @@ async fn what_is_ordered_while_the_zone_is_frozen_is_refused() -> Result<()> {
     }
     zone.tenant_deletes(FREEZE_KEY).await?;
     zone.accepts("thawed", &zone.signed(zone.plan(provision(&zone, 1)))?).await?;
-    let application: ApplicationId = APPLICATION.parse()?;
     let reply = zone.carry_out(provision(&zone, 1)).await?;
-    assert_eq!((reply.hosts.len(), reply.mode, application.tenant()), (1, Some(Mode::Apply), "acme"));
+    assert_eq!(reply.hosts.len(), 1);
     zone.end().await
 }

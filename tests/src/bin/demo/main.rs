@@ -102,7 +102,8 @@ async fn bring_up(screen: &Screen) -> Result<LocalEnclave> {
         "No AWS account is involved. An emulator on this machine plays one; in it are a network, keys,\n\
          buckets and queues, as Terraform would make them in a tenant's account. Behind the requests\n\
          queue runs the real provisioning function, a process of its own. Each of its calls to AWS is\n\
-         recorded and counted, those for its ledger and its replies included.",
+         recorded and counted, those for its ledger and its replies included; a change is one that changes\n\
+         something in EC2 or ELBv2.",
     );
     let waiting = screen.wait("starting the emulator, making the foundation");
     let enclave = LocalEnclave::start(Options::default()).await?;

@@ -9,7 +9,7 @@ use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 /// Widest line of a table, its indentation not counted.
-const WIDTH: u16 = 96;
+const WIDTH: u16 = 100;
 
 const INDENT: &str = "   ";
 

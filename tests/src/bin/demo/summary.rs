@@ -102,9 +102,9 @@ impl Calls {
     /// In a few words.
     pub(crate) fn in_short(&self) -> String {
         match self.changing {
-            0 => format!("{} AWS calls, none of which changes EC2 or ELBv2", self.total),
-            1 => format!("{} AWS calls, 1 of which changes EC2 or ELBv2", self.total),
-            some => format!("{} AWS calls, {some} of which change EC2 or ELBv2", self.total),
+            0 => format!("{} AWS calls, no change", self.total),
+            1 => format!("{} AWS calls, 1 change", self.total),
+            some => format!("{} AWS calls, {some} changes", self.total),
         }
     }
 

@@ -64,7 +64,7 @@ pub(crate) fn table(screen: &Screen, hosts: &[HostResult]) {
             host.ipv6_address.map(|address| address.to_string()).unwrap_or_default(),
         ]
     });
-    screen.table(["host", "type", "availability zone", "state", "primary IPv6"], rows);
+    screen.table(["host", "type", "AZ", "state", "primary IPv6"], rows);
 }
 
 /// A word of the protocol as it stands on the wire.

@@ -52,7 +52,7 @@ fn tables(screen: &Screen, inventory: &Inventory) {
             word(&host.state),
         ]
     });
-    screen.table(["host", "serves", "type", "availability zone", "state"], rows);
+    screen.table(["host", "serves", "type", "AZ", "state"], rows);
     let rows = inventory.load_balancers.iter().map(|one| {
         let ports =
             one.load_balancer.endpoints.iter().map(|port| format!("{} → {}", port.port, port.target_port));
