@@ -1,0 +1,95 @@
+//! The function is killed before and after each of its calls, for every action.
+
+use anyhow::{Context, Result, ensure};
+use enclave_protocol::reply::Reply;
+use enclave_protocol::request::Order;
+use enclave_tests::recording_proxy::{Fault, Rule};
+
+use crate::support::{Zone, configure_load_balancer, deprovision_hosts, host_ids, remove_load_balancer};
+
+/// Carries out an order with the function killed at its `call`-th call; says how many calls it took in all.
+async fn killed_at(zone: &Zone, order: Order, call: u32, fault: Fault) -> Result<(Reply, u32)> {
+    zone.enclave.forget_calls();
+    zone.enclave.proxy().script(vec![Rule::nth_call(call, fault.clone())]);
+    let reply = zone.done(order).await.with_context(|| format!("{fault:?} at call {call}"))?;
+    let calls = u32::try_from(zone.enclave.calls().len())?;
+    zone.settled(&reply).await.with_context(|| format!("{fault:?} at call {call}"))?;
+    zone.enclave.proxy().script(Vec::new());
+    Ok((reply, calls))
+}
+
+/// Every place to strike: twice each call of an undisturbed run.
+fn places(calls: u32) -> impl Iterator<Item = (u32, Fault)> {
+    (1..=calls).flat_map(|call| [(call, Fault::KillBefore), (call, Fault::KillAfter)])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn provisioning_killed_at_any_call_launches_exactly_the_asked_hosts() -> Result<()> {
+    let zone = Zone::start().await?;
+    let (reply, calls) = killed_at(&zone, zone.provision_hosts(2), u32::MAX, Fault::KillBefore).await?;
+    zone.done(deprovision_hosts(&host_ids(&reply))).await?;
+    for (call, fault) in places(calls) {
+        let (reply, _) = killed_at(&zone, zone.provision_hosts(2), call, fault.clone()).await?;
+        let hosts = host_ids(&reply);
+        let live = zone.live_hosts().await?;
+        ensure!(
+            live == hosts.iter().map(ToString::to_string).collect(),
+            "{fault:?} at {call}: {live:?}, {reply:#?}"
+        );
+        ensure!(live.len() == 2, "{fault:?} at {call}: {live:?}");
+        ensure!(zone.leftovers().await? == [2, 0, 0, 0], "{fault:?} at {call}");
+        zone.done(deprovision_hosts(&hosts)).await?;
+    }
+    zone.enclave.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deprovisioning_killed_at_any_call_terminates_exactly_the_asked_hosts() -> Result<()> {
+    let zone = Zone::start().await?;
+    let kept = zone.done(zone.provision_hosts(1)).await?;
+    let hosts = host_ids(&zone.done(zone.provision_hosts(1)).await?);
+    let (_, calls) = killed_at(&zone, deprovision_hosts(&hosts), u32::MAX, Fault::KillBefore).await?;
+    for (call, fault) in places(calls) {
+        let hosts = host_ids(&zone.done(zone.provision_hosts(1)).await?);
+        killed_at(&zone, deprovision_hosts(&hosts), call, fault.clone()).await?;
+        let live = zone.live_hosts().await?;
+        ensure!(
+            live == host_ids(&kept).iter().map(ToString::to_string).collect(),
+            "{fault:?} at {call}: {live:?}"
+        );
+        ensure!(zone.leftovers().await? == [1, 0, 0, 0], "{fault:?} at {call}");
+    }
+    zone.enclave.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn configuring_a_balancer_killed_at_any_call_makes_exactly_one() -> Result<()> {
+    let zone = Zone::start().await?;
+    let hosts = host_ids(&zone.done(zone.provision_hosts(1)).await?);
+    let (_, calls) = killed_at(&zone, configure_load_balancer(&hosts), u32::MAX, Fault::KillBefore).await?;
+    zone.done(remove_load_balancer()).await?;
+    for (call, fault) in places(calls) {
+        killed_at(&zone, configure_load_balancer(&hosts), call, fault.clone()).await?;
+        ensure!(zone.leftovers().await? == [1, 1, 1, 1], "{fault:?} at {call}");
+        zone.done(remove_load_balancer()).await?;
+    }
+    zone.enclave.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removing_a_balancer_killed_at_any_call_leaves_nothing_of_it() -> Result<()> {
+    let zone = Zone::start().await?;
+    let hosts = host_ids(&zone.done(zone.provision_hosts(1)).await?);
+    zone.done(configure_load_balancer(&hosts)).await?;
+    let (_, calls) = killed_at(&zone, remove_load_balancer(), u32::MAX, Fault::KillBefore).await?;
+    for (call, fault) in places(calls) {
+        zone.done(configure_load_balancer(&hosts)).await?;
+        killed_at(&zone, remove_load_balancer(), call, fault.clone()).await?;
+        ensure!(zone.leftovers().await? == [1, 0, 0, 0], "{fault:?} at {call}");
+    }
+    zone.enclave.shutdown().await;
+    Ok(())
+}
