@@ -1,5 +1,7 @@
 //! `apply`: one wave of steps. What creates something stands in the ledger, to the letter, before it is called.
 
+use std::collections::BTreeSet;
+
 use enclave_account::Made;
 use enclave_core::aws::{AwsFailure, ErrorClass};
 use enclave_core::creation::{Answer, Creation, StoredCall};
@@ -15,13 +17,16 @@ use crate::desired::owner;
 use crate::handler::{Retry, count};
 use crate::host_records;
 use crate::parameters::creation;
-use crate::progress::{hosts_to_attest, mark_ended, unlisted_hosts};
+use crate::progress::{hosts_to_attest, mark_ended, missing_hosts, unlisted_hosts};
 use crate::tenant::FreezeState;
 use crate::work::Work;
 
 /// Tries of a call whose failure may pass, before it is reported as it is. Throttles and faults on the way do not
 /// count: they pass, or the request's deadline does.
 const MAX_TRIES: u32 = 5;
+
+/// Longest description of an unfit host, in characters: a thousand of them fit one reply.
+const MAX_FAULT_CHARACTERS: usize = 200;
 
 /// How far a wave came.
 #[derive(Debug)]
@@ -159,18 +164,31 @@ impl Work<'_> {
         now: Timestamp,
     ) -> Result<(), Retry> {
         let Reading::Known(hosts) = &observed.hosts else { return Ok(()) };
-        let mut changed = mark_ended(&mut record.value, hosts, now);
+        let missing = missing_hosts(&record.value, hosts, now);
+        let confirmed_gone = match missing.is_empty() {
+            true => BTreeSet::new(),
+            false => self.confirmed_gone(&missing).await,
+        };
+        let mut changed = mark_ended(&mut record.value, hosts, &confirmed_gone, now);
         let running = hosts_to_attest(&record.value, hosts);
         if !running.is_empty() {
             match self.account.host_evidence(&running).await {
                 Err(failure) => tracing::warn!(%failure, "hosts cannot be attested now"),
                 Ok(evidence) => {
                     let images = self.rules.images();
+                    let mut ready = Vec::new();
                     for (id, evidence) in &evidence {
                         let Some(host) = hosts.get(id) else { continue };
+                        if !evidence.is_complete_for(host) {
+                            continue;
+                        }
                         let attested = attest(host, evidence, &self.rules.foundation, &images);
+                        if attested.is_ok() {
+                            ready.push(id.clone());
+                        }
                         changed |= set_attested(&mut record.value, id, attested, now);
                     }
+                    host_records::set_attested(self.store, &ready, now).await?;
                 }
             }
         }
@@ -178,6 +196,14 @@ impl Work<'_> {
             self.store.update(record).await?;
         }
         Ok(())
+    }
+
+    /// Those of the hosts that AWS, asked for each by its id, knows no more. Unknown never means gone.
+    pub(crate) async fn confirmed_gone(&self, hosts: &[HostId]) -> BTreeSet<HostId> {
+        self.account.confirmed_gone(hosts).await.unwrap_or_else(|failure| {
+            tracing::warn!(%failure, "missing hosts cannot be looked up now");
+            BTreeSet::new()
+        })
     }
 
     /// At the end of a request: a launch without an answer is looked up by its token, never replayed.
@@ -188,7 +214,9 @@ impl Work<'_> {
         observed: &Observed,
     ) -> Result<(), Retry> {
         let Reading::Known(hosts) = &observed.hosts else { return Ok(()) };
-        for call in record.calls.iter_mut().filter(|call| call.answer.is_none()) {
+        // One that AWS seems to have refused, too: what failed in an unknown way may have taken effect.
+        let open = |call: &&mut StoredCall| !matches!(call.answer, Some(Answer::Launched { .. }));
+        for call in record.calls.iter_mut().filter(open) {
             let Creation::RunInstances(launch) = &call.creation else { continue };
             let launched: Vec<HostId> = hosts
                 .iter()
@@ -214,7 +242,8 @@ fn set_attested(
     match attested {
         Ok(()) => record.set_stage(id, HostStage::Ready, None, now),
         Err(faults) => {
-            let reason = format!("{id} is not as it must be: {}", faults.join("; "));
+            let faults: String = faults.join("; ").chars().take(MAX_FAULT_CHARACTERS).collect();
+            let reason = format!("{id} is not as it must be: {faults}");
             tracing::error!(host = id.as_str(), reason, "attestation failed");
             let fault = HostFault { code: Code::AttestationFailed, reason };
             record.set_stage(id, HostStage::Unfit, Some(fault), now)

@@ -28,19 +28,19 @@ pub(crate) fn bind(
     for (code, field, named, own) in audience {
         if named != own {
             let named: String = named.chars().take(80).collect();
-            return deny(code, format!("the request is for {field} {named:?}, this is {own:?}"));
+            return deny(code, format!("the request is for {field} {named:?}, which this is not"));
         }
     }
     if request.tenant != foundation.tenant {
         return deny(
             Code::WrongTenant,
-            format!("the request is for tenant {}, this account is {}'s", request.tenant, foundation.tenant),
+            format!("the request is for tenant {}, whom this account is not registered to", request.tenant),
         );
     }
     if request.certificate_sha256 != signer.certificate_sha256 {
         return deny(
             Code::CertificateMismatch,
-            format!("the request names another certificate than {}", signer.certificate_sha256),
+            format!("the request names certificate {:.80}, it came with another", request.certificate_sha256),
         );
     }
     let validity = request.expires_at.duration_since(request.issued_at);
@@ -53,11 +53,14 @@ pub(crate) fn bind(
     if request.issued_at.duration_since(sent_at) > MAX_CLOCK_SKEW {
         return deny(
             Code::IssuedInFuture,
-            format!("issued at {}, but sent at {sent_at} already", request.issued_at),
+            format!("issued at {:.0}, but sent at {sent_at:.0} already", request.issued_at),
         );
     }
     if sent_at > request.expires_at {
-        return deny(Code::Expired, format!("sent at {sent_at}, after it expired at {}", request.expires_at));
+        return deny(
+            Code::Expired,
+            format!("sent at {sent_at:.0}, after it expired at {:.0}", request.expires_at),
+        );
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use enclave_core::store::{Store, StoreError};
 use enclave_core::tags::Owner;
 use enclave_gate::Denial;
 use enclave_protocol::code::Code;
-use enclave_protocol::names::HostId;
+use enclave_protocol::names::{AvailabilityZone, HostId};
 use enclave_protocol::request::Order;
 
 use crate::desired::owner;
@@ -28,7 +28,7 @@ pub(crate) async fn check_order(
             Ok(match named.find(|zone| !known.contains_key(*zone)) {
                 Some(zone) => deny(
                     Code::UnknownAvailabilityZone,
-                    format!("{zone} is none of the zone's: {:?}", known.keys().collect::<Vec<_>>()),
+                    format!("{zone} is none of the zone's: {}", names(known.keys())),
                 ),
                 None => Ok(()),
             })
@@ -64,13 +64,18 @@ fn running(id: &HostId, record: &HostRecord, observed: &Observed) -> Result<(), 
         Reading::Known(hosts) => hosts.get(id).map(|host| host.state),
         Reading::Unknown(_) => None,
     };
-    if record.desired == DesiredHost::Running && state == Some(InstanceState::Running) {
-        return Ok(());
-    }
-    deny(
-        Code::HostNotRunning,
-        format!("{id} cannot be a target: it is {state:?}, to be {:?}", record.desired),
-    )
+    let why = match state {
+        _ if record.desired == DesiredHost::Terminated => "it is to be terminated",
+        _ if record.attested_at.is_none() => "it was not handed over",
+        Some(InstanceState::Running) => return Ok(()),
+        Some(_) => "it is not running",
+        None => "it is not there",
+    };
+    deny(Code::HostNotRunning, format!("{id} cannot be a target: {why}"))
+}
+
+fn names<'a>(zones: impl Iterator<Item = &'a AvailabilityZone>) -> String {
+    zones.map(AvailabilityZone::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn deny(code: Code, message: String) -> Result<(), Denial> {

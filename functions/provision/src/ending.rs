@@ -45,7 +45,7 @@ impl Work<'_> {
         observed: Option<&Observed>,
         denial: Denial,
     ) -> Result<Standing, Retry> {
-        tracing::warn!(code = %denial.code, message = denial.message, "refused");
+        tracing::warn!(code = %denial.code, reason = denial.message, "refused");
         count(self.metrics, "Refused");
         let outcome = if record.value.accepted {
             Outcome::failed(denial.code, denial.message)
@@ -77,7 +77,7 @@ impl Work<'_> {
         request: &Request,
         reply: Reply,
     ) -> Result<Standing, Retry> {
-        tracing::info!(status = ?reply.status, code = %reply.code, message = reply.message, "request finished");
+        tracing::info!(status = ?reply.status, code = %reply.code, reason = reply.message, "request finished");
         count(
             self.metrics,
             match reply.status {

@@ -325,7 +325,7 @@ impl Invocation<'_> {
 
     fn note_refusal(&self, denial: &Denial) {
         count(self.metrics, "Refused");
-        tracing::warn!(code = %denial.code, message = denial.message, "refused");
+        tracing::warn!(code = %denial.code, reason = denial.message, "refused");
     }
 
     /// Answers a message that is no readable request by the hash of its body. Judged at the time it was sent, so

@@ -57,8 +57,25 @@ pub(crate) async fn create(
                 image: launch.image.clone(),
                 launched_at,
                 desired: DesiredHost::Running,
+                attested_at: None,
             };
             store.create(&host_key(id), record).await.map(drop)
+        })
+        .buffer_unordered(CONCURRENCY)
+        .try_collect()
+        .await
+}
+
+/// Notes that hosts were attested and handed over.
+pub(crate) async fn set_attested(store: &Store, hosts: &[HostId], now: Timestamp) -> Result<(), StoreError> {
+    futures::stream::iter(hosts)
+        .map(|id| async move {
+            let Some(mut record) = store.read::<HostRecord>(&host_key(id)).await? else { return Ok(()) };
+            if record.value.attested_at.is_some() {
+                return Ok(());
+            }
+            record.value.attested_at = Some(now);
+            store.update(&mut record).await
         })
         .buffer_unordered(CONCURRENCY)
         .try_collect()

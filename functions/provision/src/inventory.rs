@@ -1,11 +1,12 @@
 //! `describe`: what there is in the zone, as seen in the account.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use enclave_core::ledger::HostRecord;
 use enclave_core::reconcile::{Observed, ObservedBalancing, ObservedLoadBalancer, Reading};
 use enclave_protocol::names::HostId;
 use enclave_protocol::reply::{
-    Inventory, InventoryHost, InventoryLoadBalancer, LoadBalancerResult, MAX_INVENTORY_HOSTS,
+    HostState, Inventory, InventoryHost, InventoryLoadBalancer, LoadBalancerResult, MAX_INVENTORY_HOSTS,
 };
 use enclave_protocol::request::{ActionName, Describe, Endpoint, EndpointProtocol, REQUEST_PAYLOAD_TYPE};
 
@@ -48,6 +49,16 @@ pub(crate) fn inventory(order: &Describe, observed: &Observed, rules: &Rules) ->
             }
         },
         truncated,
+    }
+}
+
+/// Running hosts that the ledger knows as handed over are ready.
+pub(crate) fn mark_ready(inventory: &mut Inventory, records: &BTreeMap<HostId, HostRecord>) {
+    for host in &mut inventory.hosts {
+        let attested = records.get(&host.host_id).is_some_and(|record| record.attested_at.is_some());
+        if host.state == HostState::Running && attested {
+            host.state = HostState::Ready;
+        }
     }
 }
 

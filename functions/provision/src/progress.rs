@@ -1,6 +1,6 @@
 //! How a look at the account moves the hosts of a request on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use enclave_core::creation::Answer;
 use enclave_core::ledger::{HostFault, HostStage, RequestRecord};
@@ -30,23 +30,44 @@ pub(crate) fn hosts_to_attest(record: &RequestRecord, hosts: &BTreeMap<HostId, O
     waiting.filter(|(id, _)| runs(id)).map(|(id, _)| id.clone()).collect()
 }
 
+/// Hosts that have been out of sight for so long that they may be gone; to be asked for by their ids.
+pub(crate) fn missing_hosts(
+    record: &RequestRecord,
+    hosts: &BTreeMap<HostId, ObservedHost>,
+    now: Timestamp,
+) -> Vec<HostId> {
+    record
+        .hosts
+        .iter()
+        .filter(|(id, progress)| {
+            // The host was launched, or last seen, when its stage began, or before.
+            progress.stage != HostStage::Gone
+                && !hosts.contains_key(*id)
+                && is_gone(None, progress.since, now)
+        })
+        .map(|(id, _)| id.clone())
+        .collect()
+}
+
 /// Marks hosts that have ended, as asked or not; says whether anything changed.
 pub(crate) fn mark_ended(
     record: &mut RequestRecord,
     hosts: &BTreeMap<HostId, ObservedHost>,
+    confirmed_gone: &BTreeSet<HostId>,
     now: Timestamp,
 ) -> bool {
     let mut changed = false;
     for (id, progress) in record.hosts.clone() {
         let observed = hosts.get(&id);
-        // The host was launched, or last seen, when its stage began, or before.
-        let launched_at = progress.since;
         let (ended, fault) = match progress.stage {
             HostStage::Gone => continue,
-            HostStage::Unfit | HostStage::Unwanted => (is_gone(observed, launched_at, now), None),
+            HostStage::Unfit | HostStage::Unwanted => {
+                let terminated = observed.is_some_and(|host| host.state == InstanceState::Terminated);
+                (terminated || confirmed_gone.contains(&id), None)
+            }
             HostStage::Launched | HostStage::Ready => {
                 let ending = observed.is_some_and(|host| host.state.is_ending());
-                (ending || is_gone(observed, launched_at, now), Some(lost(&id)))
+                (ending || confirmed_gone.contains(&id), Some(lost(&id)))
             }
         };
         if ended {
@@ -78,7 +99,7 @@ mod tests {
         for stage in [Launched, Ready, Unfit, Unwanted, Gone] {
             for state in never.into_iter().chain([Some(ShuttingDown), Some(Terminated)]) {
                 let mut record = with_hosts(&[stage]);
-                let changed = mark_ended(&mut record, &in_states(&[state]), at(minute));
+                let changed = mark_ended(&mut record, &in_states(&[state]), &BTreeSet::new(), at(minute));
                 let ends = match (stage, state) {
                     (Gone, _) => false,
                     (_, Some(Terminated)) | (Launched | Ready, Some(ShuttingDown)) => true,
@@ -94,12 +115,17 @@ mod tests {
     }
 
     #[test]
-    fn a_host_out_of_sight_is_gone_only_after_fifteen_minutes() {
+    fn a_host_out_of_sight_is_asked_for_after_fifteen_minutes_and_gone_only_when_confirmed() {
         for stage in [Launched, Ready, Unfit, Unwanted] {
-            for (seconds, gone) in [(0, false), (900, false), (901, true)] {
+            for (seconds, asked) in [(0, 0), (900, 0), (901, 1)] {
                 let mut record = with_hosts(&[stage]);
-                let changed = mark_ended(&mut record, &in_states(&[]), at(CLAIMED + seconds));
-                assert_eq!(changed, gone, "{stage:?} after {seconds} s");
+                let unseen = in_states(&[]);
+                let missing = missing_hosts(&record, &unseen, at(CLAIMED + seconds));
+                assert_eq!(missing.len(), asked, "{stage:?} after {seconds} s");
+                assert!(!mark_ended(&mut record, &unseen, &BTreeSet::new(), at(CLAIMED + seconds)));
+                let confirmed = BTreeSet::from([host(1)]);
+                assert!(mark_ended(&mut record, &unseen, &confirmed, at(CLAIMED + seconds)));
+                assert_eq!(record.hosts[&host(1)].stage, Gone);
             }
         }
     }
@@ -109,7 +135,8 @@ mod tests {
         let mut record = with_hosts(&[Launched, Unfit]);
         let unfit = HostFault { code: Code::AttestationFailed, reason: "no IPv6".to_owned() };
         record.hosts.get_mut(&host(2)).unwrap().fault = Some(unfit.clone());
-        mark_ended(&mut record, &in_states(&[Some(Terminated), Some(Terminated)]), at(CLAIMED));
+        let both = in_states(&[Some(Terminated), Some(Terminated)]);
+        mark_ended(&mut record, &both, &BTreeSet::new(), at(CLAIMED));
         let reason = "i-00000000000000001 ended before it was handed over".to_owned();
         let lost = HostFault { code: Code::HostLost, reason };
         assert_eq!(record.hosts[&host(1)].fault, Some(lost));

@@ -4,7 +4,7 @@ use aws_sdk_s3::Client;
 use enclave_core::foundation::{FREEZE_KEY, Foundation, Freeze, ZONE_KEY};
 use enclave_core::store::{StoreError, read_bytes};
 use enclave_gate::{GATE_KEY, Gate, images_in_force};
-use enclave_protocol::chain::TrustRoot;
+use enclave_protocol::chain::{TrustRoot, check_roots};
 use enclave_protocol::names::ImageId;
 
 /// The tenant bucket.
@@ -66,9 +66,7 @@ impl TenantBucket {
         };
         let gate = match read_bytes(&self.s3, &self.bucket, GATE_KEY).await? {
             None => Err(format!("{GATE_KEY} is missing")),
-            Some((bytes, _)) => Gate::parse(&bytes)
-                .and_then(|gate| Ok((gate.trust_roots()?, gate)))
-                .map_err(|error| error.to_string()),
+            Some((bytes, _)) => usable(&bytes),
         };
         Ok(match gate {
             Ok((roots, gate)) => ReadRules::Rules(Box::new(Rules { foundation, gate, roots })),
@@ -87,6 +85,14 @@ impl TenantBucket {
             Err(error) => FreezeState::Frozen(format!("taken for frozen: {error}")),
         }
     }
+}
+
+/// The gate with its roots, each of which can be verified with.
+fn usable(json: &[u8]) -> Result<(Vec<TrustRoot>, Gate), String> {
+    let gate = Gate::parse(json).map_err(|error| error.to_string())?;
+    let roots = gate.trust_roots().map_err(|error| error.to_string())?;
+    check_roots(&roots).map_err(|error| error.message)?;
+    Ok((roots, gate))
 }
 
 fn malformed(key: &str, reason: &str) -> StoreError {

@@ -11,6 +11,7 @@ use enclave_gate::{Denial, authorize_order, authorize_signer};
 use enclave_protocol::chain::{Opened, open};
 use enclave_protocol::code::Code;
 use enclave_protocol::envelope::Envelope;
+use enclave_protocol::names::HostId;
 use enclave_protocol::reply::{Decision, PlanPreview, PlannedStep, Reply};
 use enclave_protocol::request::{Mode, Order, Request};
 use jiff::Timestamp;
@@ -22,7 +23,7 @@ use crate::desired::{desired, desired_load_balancer, owner};
 use crate::facts::other_hosts;
 use crate::handler::{Retry, count};
 use crate::host_records;
-use crate::inventory::inventory;
+use crate::inventory::{inventory, mark_ready};
 use crate::outcome::{Outcome, outcome};
 use crate::reply::send;
 use crate::result::result;
@@ -132,14 +133,16 @@ impl Work<'_> {
                 return self.deny(record, request, Some(observed), denial).await.map(Some);
             }
             if let Order::Describe(order) = &request.order {
-                let inventory = inventory(order, observed, self.rules);
+                let mut inventory = inventory(order, observed, self.rules);
+                let listed: Vec<HostId> = inventory.hosts.iter().map(|host| host.host_id.clone()).collect();
+                mark_ready(&mut inventory, &host_records::read(self.store, &listed).await?);
                 let done = Outcome::done(format!("{} hosts are listed", inventory.hosts.len()));
                 let mut reply = result(request, &record.value, observed, &self.rules.foundation, &done, now);
                 reply.inventory = Some(inventory);
                 return self.end(record, request, reply).await.map(Some);
             }
             if request.mode == Mode::Plan {
-                let reply = self.preview(record, request, observed, decision.err(), now);
+                let reply = self.preview(&record.value, request, observed, decision.err(), now);
                 return self.end(record, request, reply).await.map(Some);
             }
             self.accept(record, request, observed, now).await?;
@@ -184,7 +187,7 @@ impl Work<'_> {
         why: &str,
     ) -> Result<Standing, Retry> {
         if Timestamp::now() >= record.value.deadline_at {
-            let message = format!("not all was done by {}: {why}", record.value.deadline_at);
+            let message = format!("not all was done by {:.0}: {why}", record.value.deadline_at);
             let late = Outcome::failed(Code::DeadlineExceeded, message);
             return self.finish(record, request, Some(observed), late).await;
         }
@@ -238,9 +241,13 @@ impl Work<'_> {
             Order::DeprovisionHosts(order) => {
                 let launched_at = host_records::want_terminated(self.store, &order.host_ids).await?;
                 let Reading::Known(hosts) = &observed.hosts else { return Ok(()) };
+                let out_of_sight = |id: &&HostId| {
+                    !hosts.contains_key(*id) && launched_at.get(*id).is_some_and(|at| is_gone(None, *at, now))
+                };
+                let missing: Vec<HostId> = order.host_ids.iter().filter(out_of_sight).cloned().collect();
+                let gone = self.confirmed_gone(&missing).await;
                 for id in &order.host_ids {
-                    let gone = launched_at.get(id).is_some_and(|at| is_gone(hosts.get(id), *at, now));
-                    let stage = if gone { HostStage::Gone } else { HostStage::Unwanted };
+                    let stage = if gone.contains(id) { HostStage::Gone } else { HostStage::Unwanted };
                     record.value.set_stage(id, stage, None, now);
                 }
             }
@@ -280,26 +287,26 @@ impl Work<'_> {
 
     fn preview(
         &self,
-        record: &mut Stored<RequestRecord>,
+        record: &RequestRecord,
         request: &Request,
         observed: &Observed,
         denial: Option<Denial>,
         now: Timestamp,
     ) -> Reply {
+        let mut accepted = record.clone();
         if let Order::DeprovisionHosts(order) = &request.order {
             for id in &order.host_ids {
-                record.value.set_stage(id, HostStage::Unwanted, None, now);
+                accepted.set_stage(id, HostStage::Unwanted, None, now);
             }
         }
-        let wanted = desired(request, &record.value, &self.rules.foundation);
-        record.value.hosts.clear();
+        let wanted = desired(request, &accepted, &self.rules.foundation);
         let steps = preview(&wanted, observed, &Limits::default(), now).steps;
         let message = match &denial {
             Some(denial) => format!("{} steps would be refused: {}", steps.len(), denial.message),
             None => format!("{} steps would be taken", steps.len()),
         };
         let done = Outcome::done(message);
-        let mut reply = result(request, &record.value, observed, &self.rules.foundation, &done, now);
+        let mut reply = result(request, record, observed, &self.rules.foundation, &done, now);
         reply.plan = Some(PlanPreview {
             decision: Decision {
                 allowed: denial.is_none(),

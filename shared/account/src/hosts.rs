@@ -67,6 +67,33 @@ impl Account {
         Reading::Known(hosts)
     }
 
+    /// Which of these instances AWS knows no more, or knows as terminated, asked by their ids: an instance whose tags
+    /// were changed is missed by [`Account::observe_hosts`], but is not gone.
+    pub async fn confirmed_gone(&self, hosts: &[HostId]) -> Result<BTreeSet<HostId>, AwsFailure> {
+        let mut gone: BTreeSet<HostId> = hosts.iter().cloned().collect();
+        for chunk in hosts.chunks(VALUES_PER_FILTER) {
+            let mut pages = self
+                .ec2
+                .describe_instances()
+                .filters(filter("instance-id", chunk.iter().map(HostId::to_string)))
+                .into_paginator()
+                .send();
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|error| AwsFailure::new("DescribeInstances", &error))?;
+                for instance in page.reservations().iter().flat_map(|it| it.instances()) {
+                    let state = instance.state().and_then(|state| state.name());
+                    let id = instance.instance_id().and_then(|id| id.parse::<HostId>().ok());
+                    if let Some(id) = id
+                        && state != Some(&InstanceStateName::Terminated)
+                    {
+                        gone.remove(&id);
+                    }
+                }
+            }
+        }
+        Ok(gone)
+    }
+
     /// What only a closer look shows of running hosts: volumes together, user data one by one.
     pub async fn host_evidence(
         &self,

@@ -176,6 +176,9 @@ pub struct HostRecord {
     pub launched_at: Timestamp,
     /// What it should be.
     pub desired: DesiredHost,
+    /// When it was attested and handed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attested_at: Option<Timestamp>,
 }
 
 /// What a host should be.

@@ -120,6 +120,14 @@ pub fn open(envelope: &Envelope, roots: &[TrustRoot], at: Timestamp) -> Result<O
     })
 }
 
+/// Whether every root can be verified with.
+///
+/// # Errors
+/// `gate_invalid`, naming the first that cannot.
+pub fn check_roots(roots: &[TrustRoot]) -> Result<(), OpenError> {
+    roots.iter().enumerate().try_for_each(|(index, root)| Anchor::read(index, root).map(drop))
+}
+
 /// A trusted root, read.
 struct Anchor<'a> {
     root: &'a TrustRoot,

@@ -25,6 +25,14 @@ pub struct VolumeEvidence {
     pub kms_key_arn: Option<String>,
 }
 
+impl HostEvidence {
+    /// Whether the look shows all of the host's volumes; reads of a new host can lag behind each other.
+    pub fn is_complete_for(&self, host: &ObservedHost) -> bool {
+        !host.volume_ids.is_empty()
+            && host.volume_ids.iter().all(|id| self.volumes.iter().any(|volume| volume.volume_id == *id))
+    }
+}
+
 /// Compares a running host with the foundation; says everything that is wrong with it.
 ///
 /// `images` is the list in force: the foundation's, narrowed by the gate.
@@ -77,6 +85,10 @@ pub fn attest(
         }
     }
     demand(!evidence.volumes.is_empty(), "no volume of it can be seen".to_owned());
+    for id in &host.volume_ids {
+        let seen = evidence.volumes.iter().any(|volume| volume.volume_id == *id);
+        demand(seen || evidence.volumes.is_empty(), format!("its volume {id} cannot be seen"));
+    }
     for volume in &evidence.volumes {
         demand(volume.encrypted, format!("its volume {} is not encrypted", volume.volume_id));
         demand(

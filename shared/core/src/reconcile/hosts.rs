@@ -13,8 +13,8 @@ use crate::creation::Pool;
 /// visible for about an hour (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/terminating-instances.html>).
 const MAX_OUT_OF_SIGHT: SignedDuration = SignedDuration::from_mins(15);
 
-/// Whether a host has ended for good, judged by a complete reading. Absence alone proves it only once the launch is
-/// long enough ago.
+/// Whether a host has ended for good, judged by a complete reading. Absence says so only once the launch is long
+/// enough ago, and only of what the reading selects: ask for the instance by its id before believing it.
 pub fn is_gone(host: Option<&ObservedHost>, launched_at: Timestamp, now: Timestamp) -> bool {
     match host {
         Some(host) => host.state == InstanceState::Terminated,

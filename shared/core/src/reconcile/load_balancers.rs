@@ -177,7 +177,12 @@ fn plan_absent(owner: &Owner, observed: &ObservedBalancing, plan: &mut Plan) {
     }
     for (name, group) in &observed.target_groups {
         let served = group.balancer.as_ref().is_some_and(|name| observed.load_balancers.contains_key(name));
-        if group.owner.as_ref() == Some(owner) && !served {
+        if group.owner.as_ref() != Some(owner) || served {
+            continue;
+        }
+        if is_forwarded_to(name, observed) {
+            wait(plan, format!("{name} to be let go by a listener that is not {}'s", owner.application));
+        } else {
             plan.steps.push(Step::DeleteTargetGroup { name: name.clone() });
         }
     }

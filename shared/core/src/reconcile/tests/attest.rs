@@ -176,7 +176,6 @@ fn several_faults_are_all_named() {
 }
 
 #[test]
-#[ignore = "bug: attest never compares the volumes it was shown with those the host has"]
 fn a_volume_that_the_host_has_and_the_closer_look_did_not_show_is_not_vouched_for() {
     let mut host = right_host();
     host.volume_ids.push("vol-2".to_owned());

@@ -235,7 +235,6 @@ fn a_balancer_that_is_being_made_or_failed_is_waited_for() {
 
 /// The owner's group, its `balancer` tag lost, still serves a listener of a balancer that is not the owner's.
 #[test]
-#[ignore = "bug: plan_absent does not ask whether a listener forwards to the group"]
 fn a_removal_leaves_a_group_that_somebody_elses_listener_forwards_to() {
     let mut balancing = there(&[(443, 8080)], &[1]);
     balancing.load_balancers.get_mut(&name()).unwrap().owner = Some(owner(1));
