@@ -161,7 +161,7 @@ mod tests {
         request.audience.zone = "z".repeat(10_000);
         let denial = bind(&request, &signer(), &foundation(), at(CLAIMED)).unwrap_err();
         let named = "z".repeat(80);
-        let expected = format!("the request is for zone \"{named}\", this is \"test.aws-us-east-1a\"");
+        let expected = format!("the request is for zone \"{named}\", which this is not");
         assert_eq!(denial.message, expected);
     }
 }
