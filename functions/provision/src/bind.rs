@@ -40,7 +40,10 @@ pub(crate) fn bind(
     if request.certificate_sha256 != signer.certificate_sha256 {
         return deny(
             Code::CertificateMismatch,
-            format!("the request names certificate {:.80}, it came with another", request.certificate_sha256),
+            format!(
+                "the request names certificate {:.80}, it came with {}",
+                request.certificate_sha256, signer.certificate_sha256
+            ),
         );
     }
     let validity = request.expires_at.duration_since(request.issued_at);
@@ -53,13 +56,13 @@ pub(crate) fn bind(
     if request.issued_at.duration_since(sent_at) > MAX_CLOCK_SKEW {
         return deny(
             Code::IssuedInFuture,
-            format!("issued at {:.0}, but sent at {sent_at:.0} already", request.issued_at),
+            format!("issued at {:.3}, but sent at {sent_at:.3} already", request.issued_at),
         );
     }
     if sent_at > request.expires_at {
         return deny(
             Code::Expired,
-            format!("sent at {sent_at:.0}, after it expired at {:.0}", request.expires_at),
+            format!("sent at {sent_at:.3}, after it expired at {:.3}", request.expires_at),
         );
     }
     Ok(())

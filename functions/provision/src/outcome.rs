@@ -61,7 +61,7 @@ pub(crate) fn outcome(
     let late = || {
         // An unfit host is terminated first: the deadline must not hand it over.
         let terminates = plan.steps.iter().any(|step| matches!(step, Step::Terminate { .. }));
-        let message = format!("not all was done by {:.0}", record.deadline_at);
+        let message = format!("not all was done by {:.3}", record.deadline_at);
         (now >= record.deadline_at && !terminates).then(|| Outcome::failed(Code::DeadlineExceeded, message))
     };
     settled.or_else(late)

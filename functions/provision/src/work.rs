@@ -187,7 +187,7 @@ impl Work<'_> {
         why: &str,
     ) -> Result<Standing, Retry> {
         if Timestamp::now() >= record.value.deadline_at {
-            let message = format!("not all was done by {:.0}: {why}", record.value.deadline_at);
+            let message = format!("not all was done by {:.3}: {why}", record.value.deadline_at);
             let late = Outcome::failed(Code::DeadlineExceeded, message);
             return self.finish(record, request, Some(observed), late).await;
         }

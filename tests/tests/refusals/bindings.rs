@@ -74,8 +74,8 @@ async fn a_request_of_another_time_is_refused() -> Result<()> {
         let naming = naming(&request);
         anyhow::Ok(Case::by_request(name, zone.signed(request)?, code, naming))
     };
-    let expiry = |request: &Request| request.expires_at.to_string();
-    let issue = |request: &Request| request.issued_at.to_string();
+    let expiry = |request: &Request| format!("{:.3}", request.expires_at);
+    let issue = |request: &Request| format!("{:.3}", request.issued_at);
     let validity =
         |request: &Request| format!("not {}", request.expires_at.duration_since(request.issued_at).as_secs());
     zone.refuses([

@@ -1,7 +1,9 @@
 //! Whatever crashes, fails or comes twice: exactly what was asked for exists, and the final reply is one.
 //!
 //! The function is the real binary; faults strike between it and AWS. A message of a process that died becomes
-//! visible at once here, where AWS waits for the visibility timeout; `redelivery` keeps the real order of things.
+//! visible at once here, where AWS waits for the visibility timeout.
 
+mod faults;
 mod kill;
+mod many;
 mod support;

@@ -1,6 +1,6 @@
 //! A zone, orders in short, and the look from outside that every test ends with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -24,7 +24,10 @@ pub(crate) struct Zone {
 
 impl Zone {
     pub(crate) async fn start() -> Result<Self> {
-        let options = Options { tick_every: Some(Duration::from_millis(150)), ..Options::default() };
+        Self::start_with(Options { tick_every: Some(Duration::from_millis(150)), ..Options::default() }).await
+    }
+
+    pub(crate) async fn start_with(options: Options) -> Result<Self> {
         let enclave = LocalEnclave::start(options).await?;
         let server = ConfigurationServer::of(&enclave)?;
         Ok(Self { enclave, server })
@@ -52,6 +55,27 @@ impl Zone {
         let reply = self.server.final_reply(&sent).await.with_context(log)?;
         ensure!(reply.status == Status::Done, "{reply:#?}\n{}", log());
         Ok(reply)
+    }
+
+    /// Orders something and follows it to its final reply, whatever that is.
+    pub(crate) async fn ended(&self, order: Order) -> Result<Reply> {
+        let reply = self.server.order(order).await;
+        reply.with_context(|| self.enclave.function().log_tail(30))
+    }
+
+    /// The final replies that were sent, one for each request.
+    pub(crate) fn final_replies(&self) -> Vec<Reply> {
+        let sent = self.enclave.calls().into_iter().filter(|call| call.action == "SendMessage");
+        let replies =
+            sent.filter_map(|call| serde_json::from_str::<Reply>(call.parameter("MessageBody")).ok());
+        let replies: BTreeMap<_, _> =
+            replies.filter(|reply| reply.status.is_final()).map(|reply| (reply.request_id, reply)).collect();
+        replies.into_values().collect()
+    }
+
+    /// How often the function has made a call.
+    pub(crate) fn count_calls(&self, action: &str) -> usize {
+        self.enclave.calls().iter().filter(|call| call.action == action).count()
     }
 
     /// Ids of the instances that are neither ending nor ended.

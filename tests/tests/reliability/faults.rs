@@ -1,0 +1,142 @@
+//! AWS throttles, runs out of room, answers late, or not at all.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use enclave_protocol::code::Code;
+use enclave_protocol::reply::{HostState, Status};
+use enclave_tests::enclave::Options;
+use enclave_tests::recording_proxy::{Fault, Rule};
+use enclave_tests::wait::until;
+
+use crate::support::{Zone, configure_load_balancer, deprovision_hosts, host_ids, remove_load_balancer};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_throttle_storm_delays_a_launch_and_is_no_lack_of_room() -> Result<()> {
+    let zone = Zone::start().await?;
+    let storm = Rule { times: 12, ..Rule::once("RunInstances", Fault::Refuse("RequestLimitExceeded")) };
+    zone.enclave.proxy().script(vec![storm]);
+    let reply = zone.done(zone.provision_hosts(3)).await?;
+    ensure!(zone.live_hosts().await? == host_ids(&reply).iter().map(ToString::to_string).collect());
+    let launches = zone.enclave.calls().into_iter().filter(|call| call.action == "RunInstances");
+    let tokens: BTreeSet<String> = launches.map(|call| call.parameter("ClientToken").to_owned()).collect();
+    assert_eq!(tokens.len(), 2, "each pool's launch is replayed with its own token");
+    zone.settled(&reply).await?;
+    zone.enclave.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_lost_makes_nothing_twice() -> Result<()> {
+    let zone = Zone::start().await?;
+    let changing = [
+        "RunInstances",
+        "CreateTargetGroup",
+        "CreateLoadBalancer",
+        "CreateListener",
+        "RegisterTargets",
+        "ModifyTargetGroupAttributes",
+        "ModifyLoadBalancerAttributes",
+        "DeleteListener",
+        "DeleteLoadBalancer",
+        "DeleteTargetGroup",
+        "TerminateInstances",
+        "PutObject",
+    ];
+    let lost = |action| Rule { times: 2, ..Rule::once(action, Fault::LoseAnswer) };
+    zone.enclave.proxy().script(changing.map(lost).into());
+    let reply = zone.done(zone.provision_hosts(2)).await?;
+    let hosts = host_ids(&reply);
+    assert_eq!(zone.live_hosts().await?.len(), 2);
+    zone.done(configure_load_balancer(&hosts)).await?;
+    assert_eq!(zone.leftovers().await?, [2, 1, 1, 1]);
+    zone.done(remove_load_balancer()).await?;
+    zone.done(deprovision_hosts(&hosts)).await?;
+    assert_eq!(zone.leftovers().await?, [0, 0, 0, 0]);
+    zone.settled(&reply).await?;
+    zone.enclave.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_without_room_is_passed_over_and_what_fits_nowhere_is_reported() -> Result<()> {
+    let zone = Zone::start().await?;
+    let template = zone.enclave.ready()?.launch_templates[&"us-east-1a".parse()?].id.clone();
+    let no_room = |parameter| Rule {
+        parameter,
+        ..Rule::always("RunInstances", Fault::Refuse("InsufficientInstanceCapacity"))
+    };
+    zone.enclave.proxy().script(vec![no_room(Some(("LaunchTemplate.LaunchTemplateId", template)))]);
+    let reply = zone.done(zone.provision_hosts(3)).await?;
+    for host in &reply.hosts {
+        assert_eq!(host.availability_zone.as_ref().map(|zone| zone.as_str()), Some("us-east-1b"));
+    }
+
+    zone.enclave.proxy().script(vec![Rule::always("RunInstances", Fault::AtMost(1))]);
+    let reply = zone.ended(zone.provision_hosts(4)).await?;
+    assert_eq!((reply.status, reply.code), (Status::Failed, Code::InsufficientCapacity), "{reply:#?}");
+    assert_eq!(reply.hosts.iter().filter(|host| host.state == HostState::Ready).count(), 2, "{reply:#?}");
+    assert_eq!(reply.missing.iter().map(|missing| missing.count).sum::<u32>(), 2, "{reply:#?}");
+
+    zone.enclave.proxy().script(vec![no_room(None)]);
+    let reply = zone.ended(zone.provision_hosts(2)).await?;
+    assert_eq!((reply.status, reply.code), (Status::Failed, Code::InsufficientCapacity), "{reply:#?}");
+    assert_eq!((reply.hosts.len(), reply.missing[0].count), (0, 2), "{reply:#?}");
+    assert!(reply.missing[0].reason.contains("InsufficientInstanceCapacity"), "{reply:#?}");
+    assert_eq!(zone.live_hosts().await?.len(), 5);
+    zone.enclave.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_hosts_cannot_be_read_nothing_is_taken_for_gone() -> Result<()> {
+    let zone = Zone::start().await?;
+    let down = Rule { times: 12, ..Rule::once("DescribeInstances", Fault::Refuse("InternalError")) };
+    zone.enclave.proxy().script(vec![Rule { after: 2, ..down }]);
+    let reply = zone.done(zone.provision_hosts(2)).await?;
+    ensure!(zone.live_hosts().await? == host_ids(&reply).iter().map(ToString::to_string).collect());
+    assert_eq!(zone.count_calls("TerminateInstances"), 0);
+    zone.settled(&reply).await?;
+    zone.enclave.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_that_lag_behind_lead_to_no_duplicate() -> Result<()> {
+    let zone = Zone::start().await?;
+    zone.enclave.proxy().stale_for(Some(Duration::from_secs(4)));
+    let reply = zone.done(zone.provision_hosts(2)).await?;
+    let hosts = host_ids(&reply);
+    ensure!(zone.live_hosts().await? == hosts.iter().map(ToString::to_string).collect());
+    zone.done(configure_load_balancer(&hosts)).await?;
+    assert_eq!(zone.leftovers().await?, [2, 1, 1, 1]);
+    zone.settled(&reply).await?;
+    zone.enclave.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_dies_while_it_starts_is_reported_and_not_replaced() -> Result<()> {
+    let zone = Zone::start_with(Options { tick_every: None, ..Options::default() }).await?;
+    let mut handled = zone.enclave.event_source().handled();
+    let sent = zone.server.send(zone.server.request(zone.provision_hosts(2))).await?;
+    handled.recv().await?;
+    let launched = zone.live_hosts().await?;
+    let lost = launched.first().expect("two hosts").clone();
+    zone.enclave.clients().ec2.terminate_instances().instance_ids(&lost).send().await?;
+    let reply = until("the final reply", Duration::from_secs(30), async || {
+        zone.enclave.tick().await?;
+        Ok(zone.server.any_reply(&sent, Duration::from_secs(2)).await)
+    })
+    .await?;
+    assert_eq!((reply.status, reply.code), (Status::Failed, Code::HostLost), "{reply:#?}");
+    for host in &reply.hosts {
+        let expected = if host.host_id.as_str() == lost { HostState::Terminated } else { HostState::Ready };
+        assert_eq!(host.state, expected, "{reply:#?}");
+    }
+    assert_eq!(zone.live_hosts().await?.len(), 1);
+    assert_eq!(zone.count_calls("RunInstances"), 2, "one for each of the two pools, none after");
+    zone.enclave.shutdown().await;
+    Ok(())
+}
