@@ -11,6 +11,7 @@ pub mod event_source;
 pub mod foundation;
 pub mod function;
 pub mod operator_ca;
+pub mod orders;
 pub mod paths;
 pub mod process;
 pub mod ready;

@@ -165,10 +165,8 @@ impl Work<'_> {
     ) -> Result<(), Retry> {
         let Reading::Known(hosts) = &observed.hosts else { return Ok(()) };
         let missing = missing_hosts(&record.value, hosts, now);
-        let confirmed_gone = match missing.is_empty() {
-            true => BTreeSet::new(),
-            false => self.confirmed_gone(&missing).await,
-        };
+        let confirmed_gone =
+            if missing.is_empty() { BTreeSet::new() } else { self.confirmed_gone(&missing).await };
         let mut changed = mark_ended(&mut record.value, hosts, &confirmed_gone, now);
         let running = hosts_to_attest(&record.value, hosts);
         if !running.is_empty() {

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use enclave_protocol::reply::Status;
+use enclave_tests::orders::configure_load_balancer;
 use enclave_tests::recording_proxy::{Fault, Rule};
 
-use crate::support::{Zone, configure_load_balancer, count_calls, host_ids, ledger_object, live_instances};
+use crate::support::{Zone, count_calls, host_ids, ledger_object, live_instances};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_killed_after_its_launch_finds_the_same_hosts_again() -> Result<()> {

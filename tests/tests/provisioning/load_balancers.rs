@@ -5,8 +5,9 @@ use aws_sdk_elasticloadbalancingv2::types::{
     IpAddressType, LoadBalancerTypeEnum, TargetGroupIpAddressTypeEnum,
 };
 use enclave_protocol::reply::Status;
+use enclave_tests::orders::configure_load_balancer;
 
-use crate::support::{Zone, changing_calls, configure_load_balancer};
+use crate::support::{Zone, changing_calls};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_load_balancer_is_dual_stack_with_a_security_group_and_ipv6_targets() -> Result<()> {

@@ -1,6 +1,12 @@
 //! The main job, end to end: the real function on a local enclave, observed through the AWS API, the replies
 //! and the ledger.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests fail a test by panicking, as tests do"
+)]
+
 mod interrupted;
 mod load_balancers;
 mod main_job;

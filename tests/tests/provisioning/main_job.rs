@@ -7,11 +7,9 @@ use aws_sdk_ec2::types::{Filter, HttpTokensState};
 use enclave_protocol::code::Code;
 use enclave_protocol::reply::{HostState, LoadBalancerState, Status};
 use enclave_protocol::request::Order;
+use enclave_tests::orders::{configure_load_balancer, deprovision_hosts, describe, remove_load_balancer};
 
-use crate::support::{
-    Zone, changing_calls, configure_load_balancer, count_calls, deprovision_hosts, describe, host_ids,
-    ledger_object, live_instances, remove_load_balancer,
-};
+use crate::support::{Zone, changing_calls, count_calls, host_ids, ledger_object, live_instances};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signed_request_becomes_hosts_and_a_load_balancer_and_goes_again() -> Result<()> {

@@ -9,12 +9,13 @@ use enclave_protocol::code::Code;
 use enclave_protocol::reply::{HostState, Status};
 use enclave_protocol::request::Request;
 use enclave_tests::enclave::Options;
+use enclave_tests::orders::describe;
 use enclave_tests::wait::until;
 use jiff::Timestamp;
 
 use crate::support::{
-    Zone, changing_calls, count_calls, delete_tenant_object, describe, ledger_object, live_instances,
-    send_and_handle, tick, without_ticks, write_tenant_object,
+    Zone, changing_calls, count_calls, delete_tenant_object, ledger_object, live_instances, send_and_handle,
+    tick, without_ticks, write_tenant_object,
 };
 
 fn freeze() -> Freeze {

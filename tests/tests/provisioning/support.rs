@@ -5,12 +5,10 @@ use aws_sdk_ec2::types::{Instance, InstanceStateName};
 use enclave_client::Sent;
 use enclave_protocol::names::HostId;
 use enclave_protocol::reply::Reply;
-use enclave_protocol::request::{
-    ConfigureLoadBalancer, DeprovisionHosts, Describe, Endpoint, EndpointProtocol, Order, ProvisionHosts,
-    RemoveLoadBalancer, Request, Scheme,
-};
+use enclave_protocol::request::{Order, Request};
 use enclave_tests::configuration_server::ConfigurationServer;
 use enclave_tests::enclave::{LocalEnclave, Options};
+use enclave_tests::orders;
 use enclave_tests::recording_proxy::Call;
 
 /// A local enclave and its configuration server.
@@ -31,14 +29,7 @@ impl Zone {
     }
 
     pub(crate) fn provision_hosts(&self, count: u32) -> Order {
-        Order::ProvisionHosts(ProvisionHosts {
-            application: "acme.shop.default".parse().unwrap(),
-            cluster: "content".parse().unwrap(),
-            count,
-            instance_types: vec!["m7g.large".parse().unwrap()],
-            image: self.enclave.made().hosts.images[0].clone(),
-            availability_zones: None,
-        })
+        orders::provision_hosts(count, &self.enclave.made().hosts.images[0])
     }
 
     pub(crate) async fn provisioned(&self, count: u32) -> Result<Vec<HostId>> {
@@ -54,40 +45,6 @@ impl Zone {
 
 pub(crate) fn host_ids(reply: &Reply) -> Vec<HostId> {
     reply.hosts.iter().map(|host| host.host_id.clone()).collect()
-}
-
-pub(crate) fn deprovision_hosts(hosts: &[HostId]) -> Order {
-    Order::DeprovisionHosts(DeprovisionHosts {
-        application: "acme.shop.default".parse().unwrap(),
-        cluster: "content".parse().unwrap(),
-        host_ids: hosts.to_vec(),
-    })
-}
-
-pub(crate) fn configure_load_balancer(endpoints: &[(u16, u16)], targets: &[HostId]) -> Order {
-    let endpoint = |(port, target_port): &(u16, u16)| Endpoint {
-        port: *port,
-        protocol: EndpointProtocol::Tcp,
-        target_port: *target_port,
-    };
-    Order::ConfigureLoadBalancer(ConfigureLoadBalancer {
-        application: "acme.shop.default".parse().unwrap(),
-        cluster: "content".parse().unwrap(),
-        endpoints: endpoints.iter().map(endpoint).collect(),
-        scheme: Scheme::Public,
-        targets: targets.to_vec(),
-    })
-}
-
-pub(crate) fn remove_load_balancer() -> Order {
-    Order::RemoveLoadBalancer(RemoveLoadBalancer {
-        application: "acme.shop.default".parse().unwrap(),
-        cluster: "content".parse().unwrap(),
-    })
-}
-
-pub(crate) fn describe() -> Order {
-    Order::Describe(Describe::default())
 }
 
 /// Live instances of the account, seen past the function.

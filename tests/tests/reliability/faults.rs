@@ -7,10 +7,11 @@ use anyhow::{Result, ensure};
 use enclave_protocol::code::Code;
 use enclave_protocol::reply::{HostState, Status};
 use enclave_tests::enclave::Options;
+use enclave_tests::orders::{configure_load_balancer, deprovision_hosts, remove_load_balancer};
 use enclave_tests::recording_proxy::{Fault, Rule};
 use enclave_tests::wait::until;
 
-use crate::support::{Zone, configure_load_balancer, deprovision_hosts, host_ids, remove_load_balancer};
+use crate::support::{Zone, host_ids};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_throttle_storm_delays_a_launch_and_is_no_lack_of_room() -> Result<()> {
@@ -49,7 +50,7 @@ async fn an_answer_that_is_lost_makes_nothing_twice() -> Result<()> {
     let reply = zone.done(zone.provision_hosts(2)).await?;
     let hosts = host_ids(&reply);
     assert_eq!(zone.live_hosts().await?.len(), 2);
-    zone.done(configure_load_balancer(&hosts)).await?;
+    zone.done(configure_load_balancer(&[(443, 4443)], &hosts)).await?;
     assert_eq!(zone.leftovers().await?, [2, 1, 1, 1]);
     zone.done(remove_load_balancer()).await?;
     zone.done(deprovision_hosts(&hosts)).await?;
@@ -109,7 +110,7 @@ async fn reads_that_lag_behind_lead_to_no_duplicate() -> Result<()> {
     let reply = zone.done(zone.provision_hosts(2)).await?;
     let hosts = host_ids(&reply);
     ensure!(zone.live_hosts().await? == hosts.iter().map(ToString::to_string).collect());
-    zone.done(configure_load_balancer(&hosts)).await?;
+    zone.done(configure_load_balancer(&[(443, 4443)], &hosts)).await?;
     assert_eq!(zone.leftovers().await?, [2, 1, 1, 1]);
     zone.settled(&reply).await?;
     zone.enclave.shutdown().await;

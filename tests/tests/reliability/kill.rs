@@ -3,9 +3,10 @@
 use anyhow::{Context, Result, ensure};
 use enclave_protocol::reply::Reply;
 use enclave_protocol::request::Order;
+use enclave_tests::orders::{configure_load_balancer, deprovision_hosts, remove_load_balancer};
 use enclave_tests::recording_proxy::{Fault, Rule};
 
-use crate::support::{Zone, configure_load_balancer, deprovision_hosts, host_ids, remove_load_balancer};
+use crate::support::{Zone, host_ids};
 
 /// Carries out an order with the function killed at its `call`-th call; says how many calls it took in all.
 async fn killed_at(zone: &Zone, order: Order, call: u32, fault: Fault) -> Result<(Reply, u32)> {
@@ -68,10 +69,12 @@ async fn deprovisioning_killed_at_any_call_terminates_exactly_the_asked_hosts() 
 async fn configuring_a_balancer_killed_at_any_call_makes_exactly_one() -> Result<()> {
     let zone = Zone::start().await?;
     let hosts = host_ids(&zone.done(zone.provision_hosts(1)).await?);
-    let (_, calls) = killed_at(&zone, configure_load_balancer(&hosts), u32::MAX, Fault::KillBefore).await?;
+    let (_, calls) =
+        killed_at(&zone, configure_load_balancer(&[(443, 4443)], &hosts), u32::MAX, Fault::KillBefore)
+            .await?;
     zone.done(remove_load_balancer()).await?;
     for (call, fault) in places(calls) {
-        killed_at(&zone, configure_load_balancer(&hosts), call, fault.clone()).await?;
+        killed_at(&zone, configure_load_balancer(&[(443, 4443)], &hosts), call, fault.clone()).await?;
         ensure!(zone.leftovers().await? == [1, 1, 1, 1], "{fault:?} at {call}");
         zone.done(remove_load_balancer()).await?;
     }
@@ -83,10 +86,10 @@ async fn configuring_a_balancer_killed_at_any_call_makes_exactly_one() -> Result
 async fn removing_a_balancer_killed_at_any_call_leaves_nothing_of_it() -> Result<()> {
     let zone = Zone::start().await?;
     let hosts = host_ids(&zone.done(zone.provision_hosts(1)).await?);
-    zone.done(configure_load_balancer(&hosts)).await?;
+    zone.done(configure_load_balancer(&[(443, 4443)], &hosts)).await?;
     let (_, calls) = killed_at(&zone, remove_load_balancer(), u32::MAX, Fault::KillBefore).await?;
     for (call, fault) in places(calls) {
-        zone.done(configure_load_balancer(&hosts)).await?;
+        zone.done(configure_load_balancer(&[(443, 4443)], &hosts)).await?;
         killed_at(&zone, remove_load_balancer(), call, fault.clone()).await?;
         ensure!(zone.leftovers().await? == [1, 0, 0, 0], "{fault:?} at {call}");
     }

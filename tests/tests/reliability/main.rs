@@ -3,6 +3,12 @@
 //! The function is the real binary; faults strike between it and AWS. A message of a process that died becomes
 //! visible at once here, where AWS waits for the visibility timeout.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests fail a test by panicking, as tests do"
+)]
+
 mod faults;
 mod kill;
 mod many;

@@ -7,10 +7,11 @@ use anyhow::{Context, Result, ensure};
 use enclave_protocol::code::Code;
 use enclave_protocol::reply::Status;
 use enclave_tests::enclave::Options;
+use enclave_tests::orders::{configure_load_balancer, deprovision_hosts, remove_load_balancer};
 use enclave_tests::recording_proxy::{Fault, Random};
 use enclave_tests::wait::until;
 
-use crate::support::{Zone, configure_load_balancer, deprovision_hosts, host_ids, remove_load_balancer};
+use crate::support::{Zone, host_ids};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_requests_for_a_host_each_against_a_cap_of_forty_give_forty_hosts() -> Result<()> {
@@ -21,7 +22,7 @@ async fn fifty_requests_for_a_host_each_against_a_cap_of_forty_give_forty_hosts(
         zone.server.send(zone.server.request(zone.provision_hosts(1))).await?;
     }
     // All replies lie on one queue; what was sent to it says the same at a glance.
-    let replies = until("fifty final replies", Duration::from_secs(240), async || {
+    let replies = until("fifty final replies", Duration::from_mins(4), async || {
         let replies = zone.final_replies();
         Ok((replies.len() >= 50).then_some(replies))
     })
@@ -58,7 +59,7 @@ async fn schedule(zone: &Zone, seed: u64) -> Result<()> {
     let live = zone.live_hosts().await?;
     ensure!(live == hosts.iter().map(ToString::to_string).collect::<BTreeSet<_>>(), "{live:?}, {reply:#?}");
     ensure!(live.len() == count as usize, "{live:?}");
-    let balanced = zone.done(configure_load_balancer(&hosts)).await?;
+    let balanced = zone.done(configure_load_balancer(&[(443, 4443)], &hosts)).await?;
     ensure!(zone.leftovers().await? == [count as usize, 1, 1, 1], "after the balancer was made");
     let removed = zone.done(remove_load_balancer()).await?;
     let ended = zone.done(deprovision_hosts(&hosts)).await?;
@@ -84,10 +85,10 @@ async fn schedules(seeds: impl Iterator<Item = u64>) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_strikes_exactly_what_was_asked_for_exists_even_seeds() -> Result<()> {
-    schedules((0..20).step_by(2)).await
+    Box::pin(schedules((0..20).step_by(2))).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_strikes_exactly_what_was_asked_for_exists_odd_seeds() -> Result<()> {
-    schedules((1..20).step_by(2)).await
+    Box::pin(schedules((1..20).step_by(2))).await
 }

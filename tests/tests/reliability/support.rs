@@ -8,12 +8,10 @@ use aws_sdk_ec2::types::InstanceStateName;
 use enclave_client::Sent;
 use enclave_protocol::names::HostId;
 use enclave_protocol::reply::{Reply, Status};
-use enclave_protocol::request::{
-    ConfigureLoadBalancer, DeprovisionHosts, Endpoint, EndpointProtocol, Order, ProvisionHosts,
-    RemoveLoadBalancer, Scheme,
-};
+use enclave_protocol::request::Order;
 use enclave_tests::configuration_server::ConfigurationServer;
 use enclave_tests::enclave::{LocalEnclave, Options};
+use enclave_tests::orders;
 use enclave_tests::wait::until;
 
 /// A local enclave with quick ticks and its configuration server.
@@ -34,14 +32,7 @@ impl Zone {
     }
 
     pub(crate) fn provision_hosts(&self, count: u32) -> Order {
-        Order::ProvisionHosts(ProvisionHosts {
-            application: "acme.shop.default".parse().unwrap(),
-            cluster: "content".parse().unwrap(),
-            count,
-            instance_types: vec!["m7g.large".parse().unwrap()],
-            image: self.enclave.made().hosts.images[0].clone(),
-            availability_zones: None,
-        })
+        orders::provision_hosts(count, &self.enclave.made().hosts.images[0])
     }
 
     /// Orders something that must succeed.
@@ -161,29 +152,4 @@ impl Zone {
 
 pub(crate) fn host_ids(reply: &Reply) -> Vec<HostId> {
     reply.hosts.iter().map(|host| host.host_id.clone()).collect()
-}
-
-pub(crate) fn deprovision_hosts(hosts: &[HostId]) -> Order {
-    Order::DeprovisionHosts(DeprovisionHosts {
-        application: "acme.shop.default".parse().unwrap(),
-        cluster: "content".parse().unwrap(),
-        host_ids: hosts.to_vec(),
-    })
-}
-
-pub(crate) fn configure_load_balancer(targets: &[HostId]) -> Order {
-    Order::ConfigureLoadBalancer(ConfigureLoadBalancer {
-        application: "acme.shop.default".parse().unwrap(),
-        cluster: "content".parse().unwrap(),
-        endpoints: vec![Endpoint { port: 443, protocol: EndpointProtocol::Tcp, target_port: 4443 }],
-        scheme: Scheme::Public,
-        targets: targets.to_vec(),
-    })
-}
-
-pub(crate) fn remove_load_balancer() -> Order {
-    Order::RemoveLoadBalancer(RemoveLoadBalancer {
-        application: "acme.shop.default".parse().unwrap(),
-        cluster: "content".parse().unwrap(),
-    })
 }

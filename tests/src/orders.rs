@@ -1,0 +1,69 @@
+//! Orders for one cluster of the local enclave's tenant, in short.
+#![allow(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "the names are constants of this file, and right"
+)]
+
+use enclave_protocol::names::{ApplicationId, ClusterId, HostId, ImageId};
+use enclave_protocol::request::{
+    ConfigureLoadBalancer, DeprovisionHosts, Describe, Endpoint, EndpointProtocol, Order, ProvisionHosts,
+    RemoveLoadBalancer, Scheme,
+};
+
+/// The application that all orders are about.
+pub fn application() -> ApplicationId {
+    "acme.shop.default".parse().expect("an application")
+}
+
+/// The cluster that all orders are about.
+pub fn cluster() -> ClusterId {
+    "content".parse().expect("a cluster")
+}
+
+/// So many hosts of one type, in any availability zone.
+pub fn provision_hosts(count: u32, image: &ImageId) -> Order {
+    Order::ProvisionHosts(ProvisionHosts {
+        application: application(),
+        cluster: cluster(),
+        count,
+        instance_types: vec!["m7g.large".parse().expect("an instance type")],
+        image: image.clone(),
+        availability_zones: None,
+    })
+}
+
+/// An end to these hosts.
+pub fn deprovision_hosts(hosts: &[HostId]) -> Order {
+    Order::DeprovisionHosts(DeprovisionHosts {
+        application: application(),
+        cluster: cluster(),
+        host_ids: hosts.to_vec(),
+    })
+}
+
+/// A public load balancer with these (port, target port) pairs in front of these hosts.
+pub fn configure_load_balancer(endpoints: &[(u16, u16)], targets: &[HostId]) -> Order {
+    let endpoint = |(port, target_port): &(u16, u16)| Endpoint {
+        port: *port,
+        protocol: EndpointProtocol::Tcp,
+        target_port: *target_port,
+    };
+    Order::ConfigureLoadBalancer(ConfigureLoadBalancer {
+        application: application(),
+        cluster: cluster(),
+        endpoints: endpoints.iter().map(endpoint).collect(),
+        scheme: Scheme::Public,
+        targets: targets.to_vec(),
+    })
+}
+
+/// No load balancer.
+pub fn remove_load_balancer() -> Order {
+    Order::RemoveLoadBalancer(RemoveLoadBalancer { application: application(), cluster: cluster() })
+}
+
+/// The first page of the inventory.
+pub fn describe() -> Order {
+    Order::Describe(Describe::default())
+}
