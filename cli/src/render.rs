@@ -12,7 +12,9 @@ use crate::output::printable;
 
 /// A final reply as a text that ends with a line break.
 pub(crate) fn render(reply: &Reply) -> String {
-    let mut text = format!("{} ({}): {}\n", word(&reply.status), reply.code, printable(&reply.message));
+    let (status, code) = (word(&reply.status), reply.code.to_string());
+    let code = if code == status { String::new() } else { format!(" ({code})") };
+    let mut text = format!("{status}{code}: {}\n", printable(&reply.message));
     if let Some(id) = reply.request_id {
         let _ = writeln!(text, "request {id}");
     }
@@ -257,7 +259,7 @@ mod tests {
             "hosts": [{ "host_id": "i-01234567", "state": "ready", "reason": "\u{1b}]0;x\u{7}" }],
         })));
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
-        assert!(text.starts_with("done (done): a [2Jb  31mc d\n"), "{text:?}");
+        assert!(text.starts_with("done: a [2Jb  31mc d\n"), "{text:?}");
     }
 
     #[test]

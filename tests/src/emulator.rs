@@ -23,11 +23,20 @@ pub struct Emulator {
     log: PathBuf,
 }
 
+fn source() -> PathBuf {
+    paths::repository().join("tests/emulator")
+}
+
+/// The Python that runs the emulator; it has boto3, too.
+pub async fn python() -> Result<PathBuf> {
+    venv::python(&source().join("requirements.txt")).await
+}
+
 impl Emulator {
     /// Installs it if need be, starts it, and waits until it listens; its files go to `directory`.
     pub async fn start(directory: &Path) -> Result<Self> {
-        let source = paths::repository().join("tests/emulator");
-        let python = venv::python(&source.join("requirements.txt")).await?;
+        let source = source();
+        let python = python().await?;
         let port_file = directory.join("emulator.port");
         let log = directory.join("emulator.log");
         let arguments = ["-m", "enclave_emulator", "--host", "127.0.0.1", "--port", "0"].map(OsString::from);
