@@ -30,8 +30,8 @@ test: ## run every test; the last line is "N passed, N failed"
 
 lint: $(deny) $(ruff) ## check formatting, lints, licences and what may be linked
 	cargo fmt --all --check
-	$(ruff) format --check $(ruff_options) tests/emulator tests/run-tests
-	$(ruff) check --select E,F,W,B,UP --target-version py311 $(ruff_options) tests/emulator tests/run-tests
+	$(ruff) format --check $(ruff_options) tests/emulator tests/run-tests tests/tests
+	$(ruff) check --select E,F,W,B,UP --target-version py311 $(ruff_options) tests/emulator tests/run-tests tests/tests
 	$(deny) --locked check --hide-inclusion-graph bans licenses sources
 	@if $(deny) fetch db 2>/dev/null; then echo $(deny) --locked check advisories; $(deny) --locked check advisories; \
 	else echo 'SKIPPED: security advisories, because their database cannot be fetched from here'; fi
@@ -39,7 +39,7 @@ lint: $(deny) $(ruff) ## check formatting, lints, licences and what may be linke
 
 fmt: $(ruff) ## format Rust and Python
 	cargo fmt --all
-	$(ruff) format $(ruff_options) tests/emulator tests/run-tests
+	$(ruff) format $(ruff_options) tests/emulator tests/run-tests tests/tests
 
 bench: build ## compare the provision function's start and memory with an empty function's (release build)
 	cargo build --release --locked --package provision --bin provision --example empty_function
