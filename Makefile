@@ -42,7 +42,7 @@ fmt: $(ruff) ## format Rust and Python
 	$(ruff) format $(ruff_options) tests/emulator tests/run-tests tests/tests
 
 bench: build ## compare the provision function's start and memory with an empty function's (release build)
-	cargo build --release --locked --package provision --bin provision --example empty_function
+	cargo build --release --locked --package provision --package empty-function --bins
 	$(CARGO_TARGET_DIR)/debug/bench
 
 schema: ## write docs/schema anew from the types

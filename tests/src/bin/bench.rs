@@ -39,7 +39,7 @@ struct Start {
 fn main() -> Result<()> {
     let target =
         std::env::current_exe()?.parent().and_then(Path::parent).context("no target folder")?.join("release");
-    let (ours, empty) = (target.join("provision"), target.join("examples/empty_function"));
+    let (ours, empty) = (target.join("provision"), target.join("empty-function"));
     for binary in [&ours, &empty] {
         ensure!(binary.is_file(), "{} is not there: run `make bench`", binary.display());
     }
