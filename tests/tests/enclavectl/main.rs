@@ -74,7 +74,7 @@ async fn boto3_sees_exactly_the_hosts_and_balancers_that_the_replies_name() -> R
     let mut targets = String::new();
     for host in reply["hosts"].as_array().unwrap() {
         let id = host["host_id"].as_str().unwrap();
-        targets += &format!(" --target {id}");
+        targets.extend([" --target ", id]);
         let expected = json!({
             "public_ipv4": null, "primary_ipv6": [host["ipv6_address"]], "imds_tokens": "required", "volume_keys": [key],
         });
