@@ -7,6 +7,7 @@ pub mod aws;
 pub mod configuration_server;
 pub mod emulator;
 pub mod enclave;
+pub mod ending;
 pub mod event_source;
 pub mod foundation;
 pub mod function;

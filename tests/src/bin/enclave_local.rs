@@ -8,10 +8,8 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use enclave_protocol::names::ImageId;
 use enclave_tests::enclave::{LocalEnclave, Options};
+use enclave_tests::ending;
 use enclave_tests::ready::Ready;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use tokio::sync::mpsc;
 
 /// The local enclave.
 #[derive(Debug, Parser)]
@@ -65,7 +63,7 @@ async fn main() -> ExitCode {
 }
 
 async fn up(arguments: Up) -> Result<()> {
-    let mut ending = ending()?;
+    let mut ending = ending::signalled()?;
     let begin = Instant::now();
     let options = Options {
         endpoint_url: arguments.endpoint_url,
@@ -93,22 +91,6 @@ async fn up(arguments: Up) -> Result<()> {
     }
     enclave.shutdown().await;
     Ok(())
-}
-
-/// Says when it is time to end. Signals come to a thread of their own, so none is lost while the enclave starts.
-fn ending() -> Result<mpsc::Receiver<()>> {
-    let (sender, receiver) = mpsc::channel(1);
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot listen for signals")?;
-    std::thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            for _signal in signals.forever() {
-                // A second one while the first is being served changes nothing.
-                let _ = sender.try_send(());
-            }
-        })
-        .context("cannot start a thread")?;
-    Ok(receiver)
 }
 
 fn summary(ready: &Ready, took: Duration) {

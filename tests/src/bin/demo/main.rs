@@ -15,12 +15,10 @@ mod summary;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use enclave_tests::enclave::{LocalEnclave, Options};
+use enclave_tests::ending;
 use enclave_tests::paths;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use tokio::sync::mpsc;
 
 use crate::screen::Screen;
 use crate::story::Story;
@@ -79,7 +77,7 @@ async fn main() -> ExitCode {
 /// Brings the enclave up, tells the story on it, and takes it down, however the story ends.
 async fn run(screen: &Screen, summary: &mut Summary) -> Result<(), Ended> {
     let failed = |error| Ended::Failed { error, log: String::new() };
-    let mut ending = ending().map_err(failed)?;
+    let mut ending = ending::signalled().map_err(failed)?;
     let enclave = tokio::select! {
         enclave = bring_up(screen) => enclave.map_err(failed)?,
         // What was started so far ends by being dropped.
@@ -130,20 +128,4 @@ fn write(summary: &Summary) -> Result<String> {
     summary.write(&path)?;
     let here = std::env::current_dir().unwrap_or_default();
     Ok(path.strip_prefix(here).unwrap_or(&path).display().to_string())
-}
-
-/// Says when it is time to end. Signals come to a thread of their own, so none is lost while the enclave starts.
-fn ending() -> Result<mpsc::Receiver<()>> {
-    let (sender, receiver) = mpsc::channel(1);
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot listen for signals")?;
-    std::thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            for _signal in signals.forever() {
-                // A second one while the first is being served changes nothing.
-                let _ = sender.try_send(());
-            }
-        })
-        .context("cannot start a thread")?;
-    Ok(receiver)
 }
