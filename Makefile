@@ -14,7 +14,7 @@ ruff := $(CARGO_TARGET_DIR)/tools/ruff-$(RUFF)/bin/ruff
 build := cargo build --workspace --bins --examples --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt bench schema
+.PHONY: help build demo test lint fmt bench generated
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -45,8 +45,9 @@ bench: build ## compare the provision function's start and memory with an empty 
 	cargo build --release --locked --package provision --package empty-function --bins
 	$(CARGO_TARGET_DIR)/debug/bench
 
-schema: ## write docs/schema anew from the types
-	cargo run --quiet --locked --package enclave-protocol --example schema
+generated: build ## write docs/schema and docs/errors.md anew from the code
+	$(CARGO_TARGET_DIR)/debug/examples/schema
+	$(CARGO_TARGET_DIR)/debug/examples/errors
 
 ruff_options := --isolated --no-cache --line-length 120
 

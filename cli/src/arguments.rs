@@ -6,8 +6,8 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use enclave_protocol::names::{ApplicationId, AvailabilityZone, ClusterId, HostId, ImageId, InstanceType};
 use enclave_protocol::request::{
-    ConfigureLoadBalancer, DEFAULT_DEADLINE_SECONDS, DeprovisionHosts, Describe, Endpoint, EndpointProtocol,
-    Mode, Order, ProvisionHosts, RemoveLoadBalancer, Scheme,
+    Architecture, ConfigureLoadBalancer, DEFAULT_DEADLINE_SECONDS, DeprovisionHosts, Describe, Endpoint,
+    EndpointProtocol, Mode, Order, ProvisionHosts, RemoveLoadBalancer, Resources, Scheme,
 };
 use jiff::Timestamp;
 use thiserror::Error;
@@ -70,6 +70,47 @@ enum ModeName {
     Plan,
 }
 
+/// What each host needs, instead of instance types
+#[derive(Debug, Args)]
+#[group(conflicts_with = "instance_types")]
+struct ResourceArguments {
+    /// Virtual processors of each host, instead of instance types
+    #[arg(long, value_name = "N", requires_all = ["memory_gib", "disk_gb", "architecture"])]
+    vcpu: u32,
+    /// Memory of each host in GiB
+    #[arg(long, value_name = "GIB", requires = "vcpu")]
+    memory_gib: u32,
+    /// Disk of each host in GB
+    #[arg(long, value_name = "GB", requires = "vcpu")]
+    disk_gb: u32,
+    /// What the image is built for
+    #[arg(long, value_name = "NAME", requires = "vcpu")]
+    architecture: ArchitectureName,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ArchitectureName {
+    /// 64-bit Arm
+    Arm64,
+    /// 64-bit x86
+    #[value(name = "x86_64")]
+    X86_64,
+}
+
+impl ResourceArguments {
+    fn resources(self) -> Resources {
+        Resources {
+            vcpu: self.vcpu,
+            memory_gib: self.memory_gib,
+            disk_gb: self.disk_gb,
+            architecture: match self.architecture {
+                ArchitectureName::Arm64 => Architecture::Arm64,
+                ArchitectureName::X86_64 => Architecture::X86_64,
+            },
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Launch hosts for a cluster
@@ -80,8 +121,10 @@ enum Action {
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
         count: u32,
         /// Instance type; several in order of preference
-        #[arg(long = "instance-type", value_name = "TYPE", required = true)]
+        #[arg(long = "instance-type", value_name = "TYPE", required_unless_present = "vcpu")]
         instance_types: Vec<InstanceType>,
+        #[command(flatten)]
+        resources: Option<ResourceArguments>,
         /// Image to boot, one of the tenant's list
         #[arg(long, value_name = "AMI")]
         image: ImageId,
@@ -190,16 +233,22 @@ impl RequestArguments {
     /// The order that the arguments stand for.
     pub(crate) fn order(self) -> Order {
         match self.action {
-            Action::ProvisionHosts { cluster, count, instance_types, image, availability_zones } => {
-                Order::ProvisionHosts(ProvisionHosts {
-                    application: cluster.application,
-                    cluster: cluster.cluster,
-                    count,
-                    instance_types,
-                    image,
-                    availability_zones: (!availability_zones.is_empty()).then_some(availability_zones),
-                })
-            }
+            Action::ProvisionHosts {
+                cluster,
+                count,
+                instance_types,
+                resources,
+                image,
+                availability_zones,
+            } => Order::ProvisionHosts(ProvisionHosts {
+                application: cluster.application,
+                cluster: cluster.cluster,
+                count,
+                instance_types,
+                resources: resources.map(ResourceArguments::resources),
+                image,
+                availability_zones: (!availability_zones.is_empty()).then_some(availability_zones),
+            }),
             Action::DeprovisionHosts { cluster, host_ids } => Order::DeprovisionHosts(DeprovisionHosts {
                 application: cluster.application,
                 cluster: cluster.cluster,
@@ -259,6 +308,20 @@ mod tests {
                 "instance_types": ["m7g.large", "m6g.large"], "image": "ami-0123456789abcdef0",
             })
         );
+        let needs = "--vcpu 4 --memory-gib 16 --disk-gb 100 --architecture arm64";
+        let sized = format!(
+            "enclavectl request provision-hosts {CLUSTER} --count 3 {needs} --image ami-0123456789abcdef0"
+        );
+        assert_eq!(
+            order(&sized),
+            json!({
+                "action": "provision_hosts", "application": "acme.shop.default", "cluster": "content", "count": 3,
+                "resources": {"vcpu": 4, "memory_gib": 16, "disk_gb": 100, "architecture": "arm64"},
+                "image": "ami-0123456789abcdef0",
+            })
+        );
+        assert!(parsed(&format!("{sized} --instance-type m7g.large")).is_err(), "types and resources");
+        assert!(parsed(&sized.replace("--disk-gb 100", "")).is_err(), "half of the resources");
         let zones = format!("{provision} --availability-zone us-east-1a --availability-zone us-east-1b");
         assert_eq!(order(&zones)["availability_zones"], json!(["us-east-1a", "us-east-1b"]));
         assert_eq!(

@@ -28,6 +28,7 @@ pub fn provision_hosts(count: u32, image: &ImageId) -> Order {
         cluster: cluster(),
         count,
         instance_types: vec!["m7g.large".parse().expect("an instance type")],
+        resources: None,
         image: image.clone(),
         availability_zones: None,
     })

@@ -134,6 +134,7 @@ impl Work<'_> {
                     record.value.note(now, what);
                 }
             }
+            self.remember_pool(&record.value.calls[index]).await?;
         }
         self.list_launched_hosts(&mut record.value, request).await?;
         self.store.update(record).await?;

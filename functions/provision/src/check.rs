@@ -6,8 +6,8 @@ use enclave_core::store::{Store, StoreError};
 use enclave_core::tags::Owner;
 use enclave_gate::Denial;
 use enclave_protocol::code::Code;
-use enclave_protocol::names::{AvailabilityZone, HostId};
-use enclave_protocol::request::Order;
+use enclave_protocol::names::{AvailabilityZone, HostId, InstanceType};
+use enclave_protocol::request::{Order, ProvisionHosts, Resources};
 
 use crate::desired::owner;
 use crate::host_records;
@@ -17,6 +17,7 @@ use crate::tenant::Rules;
 /// what the ledger says, not its tags.
 pub(crate) async fn check_order(
     order: &Order,
+    chosen: &[InstanceType],
     observed: &Observed,
     store: &Store,
     rules: &Rules,
@@ -31,7 +32,8 @@ pub(crate) async fn check_order(
                     format!("{zone} is none of the zone's: {}", names(known.keys())),
                 ),
                 None => Ok(()),
-            })
+            }
+            .and_then(|()| fitting(order, chosen)))
         }
         Order::DeprovisionHosts(order) => {
             let owner = owner(&order.application, &order.cluster);
@@ -47,6 +49,21 @@ pub(crate) async fn check_order(
                 .try_for_each(|id| owned(id, records.get(id), &owner).and_then(|r| running(id, r, observed))))
         }
         Order::RemoveLoadBalancer(_) | Order::Describe(_) => Ok(Ok(())),
+    }
+}
+
+fn fitting(order: &ProvisionHosts, chosen: &[InstanceType]) -> Result<(), Denial> {
+    match &order.resources {
+        Some(Resources { vcpu, memory_gib, disk_gb, .. }) if chosen.is_empty() => deny(
+            Code::NoInstanceType,
+            format!(
+                "no instance type has {vcpu} to {} processors and {memory_gib} to {} GiB of memory with {disk_gb} GB of \
+                 disk; ask for another size, or name instance types",
+                vcpu * 2,
+                memory_gib * 2
+            ),
+        ),
+        _ => Ok(()),
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) async fn claim(
         deadline_at: now + SignedDuration::from_secs(i64::from(request.deadline_seconds())),
         accepted: false,
         calls: Vec::new(),
+        instance_types: Vec::new(),
+        closed_pools: Vec::new(),
         hosts: BTreeMap::new(),
         events: Vec::new(),
         replies: Vec::new(),

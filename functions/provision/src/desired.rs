@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use enclave_core::aws::ErrorClass;
+use enclave_core::capacity::POOL_MEMORY;
 use enclave_core::creation::{Answer, Creation, Pool};
 use enclave_core::foundation::Foundation;
 use enclave_core::ledger::{HostStage, RequestRecord};
@@ -10,10 +11,7 @@ use enclave_core::reconcile::{BalancerNames, Desired, DesiredLaunch, DesiredLoad
 use enclave_core::tags::Owner;
 use enclave_protocol::names::{AvailabilityZone, HostId};
 use enclave_protocol::request::{ConfigureLoadBalancer, Order, ProvisionHosts, Request};
-use jiff::SignedDuration;
-
-/// How long a pool that had no room is left alone (`aws/karpenter-provider-aws`, `pkg/cache/cache.go`).
-const POOL_MEMORY: SignedDuration = SignedDuration::from_mins(3);
+use jiff::Timestamp;
 
 /// What the request wants, given how far it has come.
 pub(crate) fn desired(request: &Request, record: &RequestRecord, foundation: &Foundation) -> Desired {
@@ -55,7 +53,14 @@ fn desired_launch(
     foundation: &Foundation,
 ) -> DesiredLaunch {
     let mut launched = BTreeSet::new();
-    let mut exhausted = BTreeMap::new();
+    let mut exhausted: BTreeMap<Pool, Timestamp> = BTreeMap::new();
+    let mut close = |pool: &Pool, until: Timestamp| {
+        let known = exhausted.entry(pool.clone()).or_insert(until);
+        *known = until.max(*known);
+    };
+    for closed in &record.closed_pools {
+        close(&closed.pool, closed.until);
+    }
     let mut attempts: BTreeMap<Pool, u32> = BTreeMap::new();
     for (launch, answer) in record.launches() {
         let Some(answer) = answer else { continue };
@@ -65,12 +70,10 @@ fn desired_launch(
                 launched.extend(hosts.iter().cloned());
                 // Fewer than asked for: the pool gave all it had.
                 if hosts.len() < launch.max_count as usize {
-                    exhausted.insert(launch.pool.clone(), *at + POOL_MEMORY);
+                    close(&launch.pool, *at + POOL_MEMORY);
                 }
             }
-            Answer::Refused { at, .. } => {
-                exhausted.insert(launch.pool.clone(), *at + POOL_MEMORY);
-            }
+            Answer::Refused { at, .. } => close(&launch.pool, *at + POOL_MEMORY),
             Answer::Created { .. } => {}
         }
     }
@@ -85,7 +88,7 @@ fn desired_launch(
         owner: owner(&order.application, &order.cluster),
         count,
         launched,
-        pools: pools(order, foundation),
+        pools: pools(order, record, foundation),
         exhausted,
         attempts,
         image: order.image.clone(),
@@ -105,12 +108,21 @@ pub(crate) fn refusal(record: &RequestRecord) -> Option<&enclave_core::aws::AwsF
     })
 }
 
-/// Instance types in the order's preference; for each, the availability zones it may use.
-fn pools(order: &ProvisionHosts, foundation: &Foundation) -> Vec<Vec<Pool>> {
-    let zones: Vec<&AvailabilityZone> = match &order.availability_zones {
+/// The availability zones that the order may use.
+pub(crate) fn zones<'a>(order: &'a ProvisionHosts, foundation: &'a Foundation) -> Vec<&'a AvailabilityZone> {
+    match &order.availability_zones {
         Some(zones) => zones.iter().collect(),
         None => foundation.availability_zones.keys().collect(),
-    };
+    }
+}
+
+/// Instance types in the order's preference, or as they were chosen for it; for each, the zones it may use.
+pub(crate) fn pools(
+    order: &ProvisionHosts,
+    record: &RequestRecord,
+    foundation: &Foundation,
+) -> Vec<Vec<Pool>> {
+    let zones = zones(order, foundation);
     let pool = |instance_type: &enclave_protocol::names::InstanceType| {
         let in_zone = |zone: &&AvailabilityZone| Pool {
             instance_type: instance_type.clone(),
@@ -118,7 +130,8 @@ fn pools(order: &ProvisionHosts, foundation: &Foundation) -> Vec<Vec<Pool>> {
         };
         zones.iter().map(in_zone).collect()
     };
-    order.instance_types.iter().map(pool).collect()
+    let named = if order.resources.is_some() { &record.instance_types } else { &order.instance_types };
+    named.iter().map(pool).collect()
 }
 
 pub(crate) fn desired_load_balancer(
@@ -138,8 +151,10 @@ pub(crate) fn desired_load_balancer(
 
 #[cfg(test)]
 mod tests {
+    use enclave_core::capacity::ClosedPool;
     use enclave_core::ledger::HostStage::{Gone, Launched, Ready, Unfit, Unwanted};
     use enclave_core::reconcile::{Limits, Step, plan};
+    use enclave_protocol::request::{Architecture, Resources};
 
     use super::*;
     use crate::fixtures::{
@@ -190,6 +205,32 @@ mod tests {
         assert_eq!(launch.exhausted, BTreeMap::from([(a(), at(CLAIMED + 180)), (b(), at(CLAIMED + 185))]));
         assert_eq!(launch.launched, BTreeSet::from([host(1), host(2)]));
         assert_eq!(launch.count, 5, "the rest is still wanted");
+    }
+
+    #[test]
+    fn a_pool_that_another_request_found_without_room_is_left_alone_for_as_long_as_the_later_says() {
+        let closed = |until| ClosedPool { pool: a(), until: at(until), why: "full".to_owned() };
+        let exhausted = |own, others| {
+            let mut record = record();
+            record.calls = vec![launch(a(), 1, refused(ErrorClass::Capacity, own))];
+            record.closed_pools = vec![closed(others)];
+            desired(&request(provision(5)), &record, &foundation()).launches.remove(0).exhausted
+        };
+        assert_eq!(exhausted(CLAIMED, CLAIMED + 100), BTreeMap::from([(a(), at(CLAIMED + 180))]));
+        assert_eq!(exhausted(CLAIMED, CLAIMED + 200), BTreeMap::from([(a(), at(CLAIMED + 200))]));
+    }
+
+    #[test]
+    fn an_order_for_resources_launches_the_types_that_were_chosen_for_it() {
+        let mut order = request(provision(5));
+        let Order::ProvisionHosts(hosts) = &mut order.order else { panic!() };
+        hosts.instance_types.clear();
+        hosts.resources =
+            Some(Resources { vcpu: 2, memory_gib: 8, disk_gb: 20, architecture: Architecture::Arm64 });
+        let mut record = record();
+        assert_eq!(desired(&order, &record, &foundation()).launches.remove(0).pools, Vec::<Vec<Pool>>::new());
+        record.instance_types = vec!["m7g.large".parse().unwrap()];
+        assert_eq!(desired(&order, &record, &foundation()).launches.remove(0).pools, [vec![a(), b()]]);
     }
 
     #[test]

@@ -52,6 +52,7 @@ pub(crate) fn foundation() -> Foundation {
         launch_template_id: format!("lt-{suffix}"),
         launch_template_version,
         user_data_sha256: "user-data".to_owned(),
+        root_volume_gib: 50,
     };
     Foundation {
         schema: 1,
@@ -95,6 +96,7 @@ pub(crate) fn provision(count: u32) -> Order {
         cluster: owner().cluster,
         count,
         instance_types: vec!["m7g.large".parse().unwrap(), "m6g.large".parse().unwrap()],
+        resources: None,
         image: image(),
         availability_zones: None,
     })
@@ -134,6 +136,8 @@ pub(crate) fn record() -> RequestRecord {
         deadline_at: at(CLAIMED + 1800),
         accepted: true,
         calls: Vec::new(),
+        instance_types: Vec::new(),
+        closed_pools: Vec::new(),
         hosts: BTreeMap::new(),
         events: Vec::new(),
         replies: Vec::new(),

@@ -6,6 +6,7 @@
 
 mod apply;
 mod bind;
+mod capacity;
 mod check;
 mod claim;
 mod config;

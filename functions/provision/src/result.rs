@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use enclave_core::aws::ErrorClass;
-use enclave_core::creation::Answer;
+use enclave_core::creation::{Answer, Pool};
 use enclave_core::foundation::Foundation;
 use enclave_core::ledger::{HostProgress, HostStage, RequestRecord};
 use enclave_core::reconcile::{
@@ -100,6 +100,7 @@ fn missing_hosts(request: &Request, record: &RequestRecord, outcome: &Outcome) -
             _ => None,
         })
         .map(|(launch, failure)| format!("{}: {failure}", launch.pool))
+        .chain(untried_pools(record))
         .collect();
     let capacity_only = record.launches().all(|(_, answer)| match answer {
         Some(Answer::Refused { failure, .. }) => failure.class == ErrorClass::Capacity,
@@ -120,6 +121,13 @@ fn missing_hosts(request: &Request, record: &RequestRecord, outcome: &Outcome) -
         (false, _) => refusals.join("; "),
     };
     vec![MissingHosts { count, code, reason }]
+}
+
+/// Pools that another request had found without room: why nothing was launched from them.
+fn untried_pools(record: &RequestRecord) -> impl Iterator<Item = String> {
+    let tried = |pool: &Pool| record.launches().any(|(launch, _)| launch.pool == *pool);
+    let untried = record.closed_pools.iter().filter(move |closed| !tried(&closed.pool));
+    untried.map(|closed| format!("{}: left alone until {:.0}: {}", closed.pool, closed.until, closed.why))
 }
 
 fn load_balancer_result(
@@ -150,6 +158,7 @@ pub(crate) fn load_balancer_state(state: BalancerState) -> LoadBalancerState {
 #[cfg(test)]
 mod tests {
     use enclave_core::aws::ErrorClass as Class;
+    use enclave_core::capacity::ClosedPool;
     use enclave_core::creation::StoredCall;
     use enclave_core::ledger::HostFault;
 
@@ -262,6 +271,24 @@ mod tests {
         let reason = "short".to_owned();
         let expected = MissingHosts { count: 3, code: Code::DeadlineExceeded, reason };
         assert_eq!(missing(vec![], &failed(Code::DeadlineExceeded)), [expected]);
+    }
+
+    #[test]
+    fn a_pool_that_another_request_found_without_room_is_named_where_this_one_did_not_try_it() {
+        let mut record = record();
+        let until = at(CLAIMED + 180);
+        let closed =
+            |zone| ClosedPool { pool: pool("m7g.large", zone), until, why: "it was full".to_owned() };
+        record.closed_pools = vec![closed("us-east-1a"), closed("us-east-1b")];
+        record.calls =
+            vec![launch(pool("m7g.large", "us-east-1b"), 5, refused(ErrorClass::Capacity, CLAIMED))];
+        let short = failed(Code::InsufficientCapacity);
+        let missing = reply(provision(5), &record, &seen(in_states(&[])), &short).missing;
+        let [missing] = missing.as_slice() else { panic!("{missing:?}") };
+        assert_eq!((missing.count, missing.code), (5, Code::InsufficientCapacity));
+        let left_alone = format!("m7g.large in us-east-1a: left alone until {until:.0}: it was full");
+        assert!(missing.reason.ends_with(&left_alone), "{}", missing.reason);
+        assert_eq!(missing.reason.matches("it was full").count(), 1, "{}", missing.reason);
     }
 
     #[test]

@@ -77,6 +77,9 @@ impl Work<'_> {
             Ok(signer) => signer,
             Err(denial) => return self.deny(record, &request, None, denial).await,
         };
+        if record.value.accepted {
+            self.consult_pools(&mut record.value, &request).await?;
+        }
         for _ in 0..MAX_WAVES {
             if Timestamp::now() >= self.stop_at {
                 break;
@@ -129,7 +132,15 @@ impl Work<'_> {
             return self.deny(record, request, Some(observed), denial.clone()).await.map(Some);
         }
         if !record.value.accepted {
-            if let Err(denial) = check_order(&request.order, observed, self.store, self.rules).await? {
+            if let Order::ProvisionHosts(order) = &request.order
+                && let Err(failure) = self.choose_instance_types(&mut record.value, order).await?
+            {
+                return self.later(record, request, observed, &failure.to_string()).await.map(Some);
+            }
+            self.consult_pools(&mut record.value, request).await?;
+            let chosen = &record.value.instance_types;
+            if let Err(denial) = check_order(&request.order, chosen, observed, self.store, self.rules).await?
+            {
                 return self.deny(record, request, Some(observed), denial).await.map(Some);
             }
             if let Order::Describe(order) = &request.order {

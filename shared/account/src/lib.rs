@@ -6,6 +6,7 @@ mod balancing;
 mod change;
 mod create;
 mod hosts;
+mod instance_types;
 mod settings;
 
 use aws_config::SdkConfig;

@@ -8,6 +8,8 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::aws_errors::classify;
+
 /// Tries of one call inside the SDK; what still fails waits for the next tick instead.
 const SDK_ATTEMPTS: u32 = 3;
 
@@ -109,87 +111,9 @@ impl AwsFailure {
     }
 }
 
-/// The one table from AWS error code to class.
-///
-/// Sources: EC2 error codes (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>), the
-/// ELBv2 and S3 API references, and the unfulfillable set of `aws/karpenter-provider-aws` (`pkg/errors/errors.go`).
-pub fn classify(code: &str) -> ErrorClass {
-    match code {
-        "InsufficientInstanceCapacity"
-        | "MaxSpotInstanceCountExceeded"
-        | "VcpuLimitExceeded"
-        | "UnfulfillableCapacity"
-        | "Unsupported"
-        | "InsufficientFreeAddressesInSubnet"
-        | "ReservationCapacityExceeded"
-        | "InstanceLimitExceeded"
-        | "InsufficientHostCapacity" => ErrorClass::Capacity,
-        "RequestLimitExceeded"
-        | "Throttling"
-        | "ThrottlingException"
-        | "ThrottledException"
-        | "TooManyRequestsException"
-        | "RequestThrottled"
-        | "SlowDown"
-        | "EC2ThrottledException" => ErrorClass::Throttle,
-        "ResourceInUse" | "DependencyViolation" => ErrorClass::InUse,
-        "UnauthorizedOperation"
-        | "AccessDenied"
-        | "AccessDeniedException"
-        | "PendingVerification"
-        | "OptInRequired"
-        | "Blocked"
-        | "OperationNotPermitted" => ErrorClass::Refused,
-        "InternalError"
-        | "InternalFailure"
-        | "InternalServiceError"
-        | "ServiceUnavailable"
-        | "Unavailable"
-        | "RequestTimeout"
-        | "RequestExpired"
-        | "ConditionalRequestConflict"
-        | "OperationAborted" => ErrorClass::Transient,
-        "IdempotentParameterMismatch"
-        | "DuplicateLoadBalancerName"
-        | "DuplicateTargetGroupName"
-        | "DuplicateListener"
-        | "ValidationError"
-        | "MissingParameter"
-        | "UnknownParameter"
-        | "TooManyLoadBalancers"
-        | "TooManyTargetGroups"
-        | "TooManyListeners"
-        | "TooManyTargets" => ErrorClass::BadInput,
-        "NoSuchKey" | "NoSuchBucket" | "NotFound" => ErrorClass::NotFound,
-        _ if code.starts_with("AuthFailure") => ErrorClass::Refused,
-        _ if code.contains("NotFound") => ErrorClass::NotFound,
-        _ if code.starts_with("Invalid") => ErrorClass::BadInput,
-        _ => ErrorClass::Unknown,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_throttle_is_never_taken_for_a_lack_of_capacity() {
-        for code in ["RequestLimitExceeded", "Throttling", "ThrottlingException", "SlowDown"] {
-            assert_eq!(classify(code), ErrorClass::Throttle, "{code}");
-        }
-    }
-
-    #[test]
-    fn every_spelling_of_not_found_is_not_found() {
-        for code in [
-            "InvalidInstanceID.NotFound",
-            "InvalidLaunchTemplateName.NotFoundException",
-            "TargetGroupNotFound",
-            "LoadBalancerNotFound",
-        ] {
-            assert_eq!(classify(code), ErrorClass::NotFound, "{code}");
-        }
-    }
 
     #[test]
     fn a_code_nobody_listed_is_unknown_and_worth_a_bounded_retry() {

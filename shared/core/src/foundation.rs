@@ -52,6 +52,8 @@ pub struct ZoneFoundation {
     pub launch_template_version: u64,
     /// SHA-256 of the template's user data (decoded), in hexadecimal.
     pub user_data_sha256: String,
+    /// Size of the template's root volume, in GiB.
+    pub root_volume_gib: u32,
 }
 
 /// `v1/freeze.json`: who froze changes, why, and until when.

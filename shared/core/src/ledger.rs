@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::capacity::ClosedPool;
 use crate::creation::{Answer, Creation, RunInstances, StoredCall};
 
 /// Key of the line.
@@ -47,6 +48,12 @@ pub struct RequestRecord {
     pub accepted: bool,
     /// Every creating call, in order.
     pub calls: Vec<StoredCall>,
+    /// The instance types chosen for it, where it asked for resources.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instance_types: Vec<InstanceType>,
+    /// Pools that other requests had found without room when it looked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed_pools: Vec<ClosedPool>,
     /// The hosts it made or named.
     pub hosts: BTreeMap<HostId, HostProgress>,
     /// What happened, in order.
@@ -293,6 +300,8 @@ mod tests {
             deadline_at: at(1810),
             accepted: true,
             calls: Vec::new(),
+            instance_types: Vec::new(),
+            closed_pools: Vec::new(),
             hosts: BTreeMap::new(),
             events: Vec::new(),
             replies: vec!["{\"quotes\": \"\\\"\"}".to_owned()],

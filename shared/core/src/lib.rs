@@ -2,6 +2,8 @@
 //! configuration and telemetry.
 
 pub mod aws;
+pub mod aws_errors;
+pub mod capacity;
 pub mod config;
 pub mod creation;
 pub mod foundation;

@@ -138,6 +138,7 @@ mod tests {
             cluster: "content".parse().unwrap(),
             count,
             instance_types: vec!["m7g.large".parse().unwrap()],
+            resources: None,
             image,
             availability_zones: None,
         })

@@ -1,4 +1,4 @@
-//! Writes `docs/schema/` anew: `cargo run -p enclave-protocol --example schema`.
+//! Writes `docs/schema/` anew.
 
 use std::path::Path;
 

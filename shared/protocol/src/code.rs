@@ -92,6 +92,8 @@ pub enum Code {
     // The order does not fit the account.
     /// An availability zone that this zone does not have.
     UnknownAvailabilityZone,
+    /// No instance type, or no root volume, is as large as what was asked for.
+    NoInstanceType,
     /// A host that the application and cluster do not have.
     UnknownHost,
     /// A host that is not running cannot be a target.

@@ -113,15 +113,47 @@ pub struct ProvisionHosts {
     /// How many hosts, 1 to 1000.
     #[schemars(range(min = 1, max = 1000))]
     pub count: u32,
-    /// Instance types in order of preference, 1 to 16.
+    /// Instance types in order of preference, 1 to 16; absent where `resources` says what is needed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 16))]
     pub instance_types: Vec<InstanceType>,
+    /// What each host needs; the enclave chooses the instance types. Absent where `instance_types` names them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
     /// The image to boot, one of the tenant's list.
     pub image: ImageId,
     /// Availability zones to use; all of the zone's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 16))]
     pub availability_zones: Option<Vec<AvailabilityZone>>,
+}
+
+/// What a host needs at least. An instance type has at most twice the processors and memory asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resources {
+    /// Virtual processors, 1 to 1024.
+    #[schemars(range(min = 1, max = 1024))]
+    pub vcpu: u32,
+    /// Memory in GiB, 1 to 32768.
+    #[schemars(range(min = 1, max = 32768))]
+    pub memory_gib: u32,
+    /// Disk in GB (10⁹ bytes), 1 to 1000000: of the root volume, or of the instance type's own disks.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub disk_gb: u32,
+    /// What the image is built for.
+    pub architecture: Architecture,
+}
+
+/// A processor architecture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Architecture {
+    /// 64-bit Arm.
+    Arm64,
+    /// 64-bit x86.
+    #[serde(rename = "x86_64")]
+    X86_64,
 }
 
 /// Terminates hosts; done when all are `terminated`.
@@ -316,7 +348,13 @@ impl Request {
         match &self.order {
             Order::ProvisionHosts(order) => {
                 within("count", order.count as usize, 1, MAX_HOSTS)?;
-                within("instance_types", order.instance_types.len(), 1, MAX_INSTANCE_TYPES)?;
+                match &order.resources {
+                    None => within("instance_types", order.instance_types.len(), 1, MAX_INSTANCE_TYPES)?,
+                    Some(_) if !order.instance_types.is_empty() => {
+                        return Err("instance_types and resources: name one of them".to_owned());
+                    }
+                    Some(resources) => resources.check()?,
+                }
                 distinct("instance_types", &order.instance_types)?;
                 if let Some(zones) = &order.availability_zones {
                     within("availability_zones", zones.len(), 1, 16)?;
@@ -340,6 +378,14 @@ impl Request {
             }
             Order::RemoveLoadBalancer(_) | Order::Describe(_) => Ok(()),
         }
+    }
+}
+
+impl Resources {
+    fn check(&self) -> Result<(), String> {
+        within("vcpu", self.vcpu as usize, 1, 1024)?;
+        within("memory_gib", self.memory_gib as usize, 1, 32_768)?;
+        within("disk_gb", self.disk_gb as usize, 1, 1_000_000)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use schemars::{JsonSchema, schema_for};
 
+use crate::code::Code;
 use crate::envelope::Envelope;
 use crate::reply::Reply;
 use crate::request::Request;
@@ -20,4 +21,24 @@ pub fn documents() -> Result<[(&'static str, String); 3], serde_json::Error> {
 
 fn document<T: JsonSchema>() -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string_pretty(&schema_for!(T))? + "\n")
+}
+
+/// Every code as it stands on the wire, with its meaning.
+///
+/// # Errors
+/// Only if a schema could not be written as JSON.
+pub fn code_meanings() -> Result<Vec<(String, String)>, serde_json::Error> {
+    #[derive(serde::Deserialize)]
+    struct Codes {
+        #[serde(rename = "oneOf")]
+        codes: Vec<Meaning>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Meaning {
+        #[serde(rename = "const")]
+        code: String,
+        description: String,
+    }
+    let codes: Codes = serde_json::from_value(serde_json::to_value(schema_for!(Code))?)?;
+    Ok(codes.codes.into_iter().map(|meaning| (meaning.code, meaning.description)).collect())
 }

@@ -44,7 +44,7 @@ write_files:
 const IMAGES: [&str; 2] = ["host-1", "host-2"];
 
 /// Size of the image and of each host's root volume.
-const ROOT_VOLUME_GIB: i32 = 8;
+const ROOT_VOLUME_GIB: u16 = 8;
 
 /// An empty volume's snapshot.
 const SNAPSHOT_LIMIT: Duration = Duration::from_mins(5);
@@ -60,6 +60,8 @@ pub struct Hosts {
     pub launch_templates: BTreeMap<AvailabilityZone, LaunchTemplate>,
     /// SHA-256 of the templates' user data, in hexadecimal.
     pub user_data_sha256: String,
+    /// Size of each host's root volume.
+    pub root_volume_gib: u32,
 }
 
 /// A launch template at its pinned version.
@@ -105,7 +107,13 @@ pub(super) async fn make(clients: &Clients, names: &Names, network: &Network, ke
         launch_templates.insert(zone.clone(), LaunchTemplate { id, version });
     }
     let user_data_sha256 = hex::encode(Sha256::digest(USER_DATA));
-    Ok(Hosts { images, instance_profile_arn, launch_templates, user_data_sha256 })
+    Ok(Hosts {
+        images,
+        instance_profile_arn,
+        launch_templates,
+        user_data_sha256,
+        root_volume_gib: ROOT_VOLUME_GIB.into(),
+    })
 }
 
 fn interface(subnet: &str, group: &str) -> LaunchTemplateInstanceNetworkInterfaceSpecificationRequest {
@@ -135,7 +143,7 @@ fn root_volume(device: &str, key: &str) -> LaunchTemplateBlockDeviceMappingReque
         .encrypted(true)
         .kms_key_id(key)
         .volume_type(VolumeType::Gp3)
-        .volume_size(ROOT_VOLUME_GIB)
+        .volume_size(ROOT_VOLUME_GIB.into())
         .delete_on_termination(true)
         .build();
     LaunchTemplateBlockDeviceMappingRequest::builder().device_name(device).ebs(volume).build()
@@ -143,7 +151,8 @@ fn root_volume(device: &str, key: &str) -> LaunchTemplateBlockDeviceMappingReque
 
 /// Images without an operating system: nothing boots here, but each has a snapshot and a root device as AWS wants.
 async fn make_images(ec2: &Client, names: &Names, zone: &AvailabilityZone) -> Result<Vec<ImageId>> {
-    let volume = ec2.create_volume().availability_zone(zone.as_str()).size(ROOT_VOLUME_GIB).send().await?;
+    let volume =
+        ec2.create_volume().availability_zone(zone.as_str()).size(ROOT_VOLUME_GIB.into()).send().await?;
     let volume = volume.volume_id.context("CreateVolume answered without a volume")?;
     let snapshot = ec2
         .create_snapshot()

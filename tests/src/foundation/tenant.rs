@@ -32,6 +32,7 @@ pub(super) fn foundation(
                 launch_template_id: template.id.clone(),
                 launch_template_version: template.version,
                 user_data_sha256: hosts.user_data_sha256.clone(),
+                root_volume_gib: hosts.root_volume_gib,
             },
         );
     }

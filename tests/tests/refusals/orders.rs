@@ -24,6 +24,7 @@ pub(crate) fn provision(zone: &Zone, count: u32) -> Order {
         cluster: CLUSTER.parse().unwrap(),
         count,
         instance_types: vec!["m7g.large".parse().unwrap()],
+        resources: None,
         image: zone.enclave.made().hosts.images[0].clone(),
         availability_zones: None,
     })

@@ -61,36 +61,6 @@ async fn an_answer_that_is_lost_makes_nothing_twice() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pool_without_room_is_passed_over_and_what_fits_nowhere_is_reported() -> Result<()> {
-    let zone = Zone::start().await?;
-    let template = zone.enclave.ready()?.launch_templates[&"us-east-1a".parse()?].id.clone();
-    let no_room = |parameter| Rule {
-        parameter,
-        ..Rule::always("RunInstances", Fault::Refuse("InsufficientInstanceCapacity"))
-    };
-    zone.enclave.proxy().script(vec![no_room(Some(("LaunchTemplate.LaunchTemplateId", template)))]);
-    let reply = zone.done(zone.provision_hosts(3)).await?;
-    for host in &reply.hosts {
-        assert_eq!(host.availability_zone.as_ref().map(|zone| zone.as_str()), Some("us-east-1b"));
-    }
-
-    zone.enclave.proxy().script(vec![Rule::always("RunInstances", Fault::AtMost(1))]);
-    let reply = zone.ended(zone.provision_hosts(4)).await?;
-    assert_eq!((reply.status, reply.code), (Status::Failed, Code::InsufficientCapacity), "{reply:#?}");
-    assert_eq!(reply.hosts.iter().filter(|host| host.state == HostState::Ready).count(), 2, "{reply:#?}");
-    assert_eq!(reply.missing.iter().map(|missing| missing.count).sum::<u32>(), 2, "{reply:#?}");
-
-    zone.enclave.proxy().script(vec![no_room(None)]);
-    let reply = zone.ended(zone.provision_hosts(2)).await?;
-    assert_eq!((reply.status, reply.code), (Status::Failed, Code::InsufficientCapacity), "{reply:#?}");
-    assert_eq!((reply.hosts.len(), reply.missing[0].count), (0, 2), "{reply:#?}");
-    assert!(reply.missing[0].reason.contains("InsufficientInstanceCapacity"), "{reply:#?}");
-    assert_eq!(zone.live_hosts().await?.len(), 5);
-    zone.enclave.shutdown().await;
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn while_hosts_cannot_be_read_nothing_is_taken_for_gone() -> Result<()> {
     let zone = Zone::start().await?;
     let down = Rule { times: 12, ..Rule::once("DescribeInstances", Fault::Refuse("InternalError")) };

@@ -9,6 +9,7 @@
     reason = "helpers of tests fail a test by panicking, as tests do"
 )]
 
+mod capacity;
 mod faults;
 mod kill;
 mod many;

@@ -58,6 +58,7 @@ fn order() -> impl Strategy<Value = Order> {
                     cluster,
                     count,
                     instance_types: types.into_iter().collect(),
+                    resources: None,
                     image,
                     availability_zones: zones.map(|zones| zones.into_iter().collect()),
                 })
@@ -157,6 +158,20 @@ fn bounds_are_inclusive_and_named() {
         let (code, message) = refused(pointer, value);
         assert_eq!(code, Code::InvalidRequest);
         assert!(message.contains(needle), "{message}");
+    }
+    let sized = json!({"vcpu": 4, "memory_gib": 16, "disk_gb": 100, "architecture": "x86_64"});
+    let mut request = sound();
+    request["order"]["resources"] = sized.clone();
+    let error = Request::parse(request.to_string().as_bytes()).unwrap_err();
+    assert_eq!(error.message, "instance_types and resources: name one of them");
+    request["order"].as_object_mut().unwrap().remove("instance_types");
+    assert!(Request::parse(request.to_string().as_bytes()).is_ok());
+    for (field, bad) in [("vcpu", 0), ("vcpu", 1025), ("memory_gib", 0), ("disk_gb", 1_000_001)] {
+        request["order"]["resources"] = sized.clone();
+        request["order"]["resources"][field] = json!(bad);
+        let error = Request::parse(request.to_string().as_bytes()).unwrap_err();
+        assert_eq!(error.code, Code::InvalidRequest);
+        assert!(error.message.starts_with(field), "{}", error.message);
     }
     let mut deadline = sound();
     deadline["deadline_seconds"] = json!(0);

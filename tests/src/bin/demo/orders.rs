@@ -27,6 +27,7 @@ pub(crate) fn provision_for(application: &str, count: u32, image: &ImageId) -> R
         cluster: CLUSTER.parse()?,
         count,
         instance_types: vec![INSTANCE_TYPE.parse()?],
+        resources: None,
         image: image.clone(),
         availability_zones: None,
     }))

@@ -17,6 +17,7 @@ fn foundation() -> Foundation {
         launch_template_id: format!("lt-{suffix}"),
         launch_template_version: 7,
         user_data_sha256: "user-data".to_owned(),
+        root_volume_gib: 50,
     };
     Foundation {
         schema: 1,
