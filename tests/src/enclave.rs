@@ -43,6 +43,8 @@ pub struct Options {
     pub batch_size: usize,
     /// When a request that failed returns, in whole seconds; see [`EventSourceOptions::visibility_on_failure`].
     pub visibility_on_failure: Duration,
+    /// Pace of the function's calls, in percent of what it keeps to at AWS.
+    pub pace_percent: u32,
 }
 
 impl Default for Options {
@@ -58,6 +60,7 @@ impl Default for Options {
             function_timeout: Duration::from_mins(1),
             batch_size: 1,
             visibility_on_failure: Duration::ZERO,
+            pace_percent: 10_000,
         }
     }
 }
@@ -116,7 +119,7 @@ impl LocalEnclave {
         let function = Arc::new(Function::new(FunctionOptions {
             name: format!("{}-provision", options.zone.replace('.', "-")),
             binary,
-            environment: environment(&options.zone, &endpoint.at(proxy.url()), &made),
+            environment: environment(&options, &endpoint.at(proxy.url()), &made),
             timeout: options.function_timeout,
             memory_mib: 256,
             region: endpoint.region.clone(),
@@ -312,13 +315,14 @@ fn wanted(options: &Options, endpoint: &Endpoint, root: &Ca) -> Result<Wanted> {
 }
 
 /// What `template.yaml` sets in a real account.
-fn environment(zone: &str, endpoint: &Endpoint, made: &Made) -> Vec<(String, OsString)> {
+fn environment(options: &Options, endpoint: &Endpoint, made: &Made) -> Vec<(String, OsString)> {
     let own = [
-        ("ENCLAVE_ZONE", zone),
+        ("ENCLAVE_ZONE", options.zone.as_str()),
         ("ENCLAVE_TENANT_BUCKET", &made.buckets.tenant),
         ("ENCLAVE_STATE_BUCKET", &made.buckets.state),
         ("ENCLAVE_AUDIT_BUCKET", &made.buckets.audit),
         ("ENCLAVE_RESULTS_QUEUE_URL", &made.queues.results.url),
+        ("ENCLAVE_PACE_PERCENT", &options.pace_percent.to_string()),
         ("RUST_LOG", "info"),
     ];
     let own = own.into_iter().map(|(name, value)| (name.to_owned(), value.into()));

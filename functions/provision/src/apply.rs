@@ -1,12 +1,14 @@
 //! `apply`: one wave of steps. What creates something stands in the ledger, to the letter, before it is called.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use enclave_account::Made;
 use enclave_core::aws::{AwsFailure, ErrorClass};
 use enclave_core::creation::{Answer, Creation, StoredCall};
 use enclave_core::ledger::{HostFault, HostStage, RequestRecord};
-use enclave_core::reconcile::{InstanceState, Observed, ObservedBalancing, Plan, Reading, Step, attest};
+use enclave_core::reconcile::{
+    InstanceState, Observed, ObservedBalancing, ObservedHost, Plan, Reading, Step, attest,
+};
 use enclave_core::store::Stored;
 use enclave_protocol::code::Code;
 use enclave_protocol::names::HostId;
@@ -27,6 +29,12 @@ const MAX_TRIES: u32 = 5;
 
 /// Longest description of an unfit host, in characters: a thousand of them fit one reply.
 const MAX_FAULT_CHARACTERS: usize = 200;
+
+/// Hosts attested at a time: what was found is kept before the next are looked at.
+const ATTESTED_AT_A_TIME: usize = 100;
+
+/// Why the rest of a wave is left for the next invocation.
+const TIME_IS_UP: &str = "the time of this invocation is up";
 
 /// How far a wave came.
 #[derive(Debug)]
@@ -69,6 +77,9 @@ impl Work<'_> {
             }
         }
         for step in plan.steps.iter().filter(|step| !creates(step)) {
+            if self.is_time_up() {
+                return Ok(Applied::Later(TIME_IS_UP.to_owned()));
+            }
             if let FreezeState::Frozen(why) = self.tenant.freeze().await {
                 return Ok(Applied::Later(why));
             }
@@ -100,6 +111,10 @@ impl Work<'_> {
         for index in 0..record.value.calls.len() {
             if record.value.calls[index].answer.is_some() {
                 continue;
+            }
+            if self.is_time_up() {
+                applied = Applied::Later(TIME_IS_UP.to_owned());
+                break;
             }
             if let FreezeState::Frozen(why) = self.tenant.freeze().await {
                 applied = Applied::Later(why);
@@ -168,33 +183,54 @@ impl Work<'_> {
         let missing = missing_hosts(&record.value, hosts, now);
         let confirmed_gone =
             if missing.is_empty() { BTreeSet::new() } else { self.confirmed_gone(&missing).await };
-        let mut changed = mark_ended(&mut record.value, hosts, &confirmed_gone, now);
-        let running = hosts_to_attest(&record.value, hosts);
-        if !running.is_empty() {
-            match self.account.host_evidence(&running).await {
-                Err(failure) => tracing::warn!(%failure, "hosts cannot be attested now"),
-                Ok(evidence) => {
-                    let images = self.rules.images();
-                    let mut ready = Vec::new();
-                    for (id, evidence) in &evidence {
-                        let Some(host) = hosts.get(id) else { continue };
-                        if !evidence.is_complete_for(host) {
-                            continue;
-                        }
-                        let attested = attest(host, evidence, &self.rules.foundation, &images);
-                        if attested.is_ok() {
-                            ready.push(id.clone());
-                        }
-                        changed |= set_attested(&mut record.value, id, attested, now);
-                    }
-                    host_records::set_attested(self.store, &ready, now).await?;
-                }
-            }
+        if mark_ended(&mut record.value, hosts, &confirmed_gone, now) {
+            self.store.update(record).await?;
         }
+        for running in hosts_to_attest(&record.value, hosts).chunks(ATTESTED_AT_A_TIME) {
+            if self.is_time_up() {
+                break;
+            }
+            self.attest_hosts(record, running, hosts, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Attests running hosts; what cannot be read now is left for the next look.
+    async fn attest_hosts(
+        &self,
+        record: &mut Stored<RequestRecord>,
+        running: &[HostId],
+        hosts: &BTreeMap<HostId, ObservedHost>,
+        now: Timestamp,
+    ) -> Result<(), Retry> {
+        let evidence = match self.account.host_evidence(running).await {
+            Ok(evidence) => evidence,
+            Err(failure) => {
+                tracing::warn!(%failure, "hosts cannot be attested now");
+                return Ok(());
+            }
+        };
+        let images = self.rules.images();
+        let mut ready = Vec::new();
+        let mut changed = false;
+        for (id, evidence) in &evidence {
+            let Some(host) = hosts.get(id).filter(|host| evidence.is_complete_for(host)) else { continue };
+            let attested = attest(host, evidence, &self.rules.foundation, &images);
+            if attested.is_ok() {
+                ready.push(id.clone());
+            }
+            changed |= set_attested(&mut record.value, id, attested, now);
+        }
+        host_records::set_attested(self.store, &ready, now).await?;
         if changed {
             self.store.update(record).await?;
         }
         Ok(())
+    }
+
+    /// Whether nothing more may be begun in this invocation.
+    pub(crate) fn is_time_up(&self) -> bool {
+        Timestamp::now() >= self.stop_at
     }
 
     /// Those of the hosts that AWS, asked for each by its id, knows no more. Unknown never means gone.

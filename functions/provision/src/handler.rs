@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use aws_config::SdkConfig;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use enclave_account::Account;
+use enclave_account::{Account, Pacer};
 use enclave_core::aws::AwsFailure;
 use enclave_core::foundation::Foundation;
 use enclave_core::ledger::{OpenRequest, RequestRecord, request_key};
@@ -58,6 +58,8 @@ pub struct Provision {
     sdk: SdkConfig,
     s3: aws_sdk_s3::Client,
     sqs: aws_sdk_sqs::Client,
+    /// Outlives an invocation: AWS's own buckets do not start anew with each, either.
+    pacer: Pacer,
 }
 
 /// One invocation's view of the function.
@@ -71,7 +73,8 @@ impl Provision {
     /// The function with its clients.
     pub fn new(config: Config, sdk: &SdkConfig) -> Self {
         let (s3, sqs) = (aws_sdk_s3::Client::new(sdk), aws_sdk_sqs::Client::new(sdk));
-        Self { config, sdk: sdk.clone(), s3, sqs }
+        let pacer = Pacer::new(config.pace_percent);
+        Self { config, sdk: sdk.clone(), s3, sqs, pacer }
     }
 
     /// Works on a batch. A message that must be tried again stops the batch: it and the rest are handed back, so
@@ -300,7 +303,8 @@ impl Invocation<'_> {
     }
 
     fn account(&self, rules: &Rules) -> Account {
-        Account::new(&self.function.sdk, &rules.foundation.audience.enclave_id)
+        let enclave_id = &rules.foundation.audience.enclave_id;
+        Account::new(&self.function.sdk, enclave_id, self.function.pacer.clone())
     }
 
     fn work<'a>(

@@ -81,7 +81,7 @@ impl Work<'_> {
             self.consult_pools(&mut record.value, &request).await?;
         }
         for _ in 0..MAX_WAVES {
-            if Timestamp::now() >= self.stop_at {
+            if self.is_time_up() {
                 break;
             }
             let observed = self.observe(&request).await;

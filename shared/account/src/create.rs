@@ -41,7 +41,7 @@ impl Account {
             .version(launch.launch_template_version.to_string())
             .build();
         let max_count = i32::try_from(launch.max_count).unwrap_or(i32::MAX);
-        let output = self
+        let run = self
             .ec2
             .run_instances()
             .client_token(&launch.client_token)
@@ -52,10 +52,8 @@ impl Account {
             .max_count(max_count)
             .tag_specifications(tag_specification(ec2::ResourceType::Instance, &launch.tags))
             .tag_specifications(tag_specification(ec2::ResourceType::Volume, &launch.tags))
-            .tag_specifications(tag_specification(ec2::ResourceType::NetworkInterface, &launch.tags))
-            .send()
-            .await
-            .map_err(|error| AwsFailure::new(call, &error))?;
+            .tag_specifications(tag_specification(ec2::ResourceType::NetworkInterface, &launch.tags));
+        let output = self.pacer.call(call, run.send()).await?;
         let hosts: Vec<HostId> =
             output.instances().iter().filter_map(|instance| instance.instance_id()?.parse().ok()).collect();
         if hosts.is_empty() || hosts.len() != output.instances().len() {

@@ -46,12 +46,11 @@ impl Account {
             .into_paginator()
             .send();
         let mut hosts = BTreeMap::new();
-        while let Some(page) = pages.next().await {
-            let page = match page {
-                Ok(page) => page,
-                Err(error) => {
-                    return Reading::Unknown(AwsFailure::new("DescribeInstances", &error).to_string());
-                }
+        loop {
+            let page = match self.pacer.call("DescribeInstances", pages.try_next()).await {
+                Ok(Some(page)) => page,
+                Ok(None) => break,
+                Err(failure) => return Reading::Unknown(failure.to_string()),
             };
             for instance in page.reservations().iter().flat_map(|reservation| reservation.instances()) {
                 if let Some((id, host)) = observed_host(&self.enclave_id, instance) {
@@ -78,8 +77,7 @@ impl Account {
                 .filters(filter("instance-id", chunk.iter().map(HostId::to_string)))
                 .into_paginator()
                 .send();
-            while let Some(page) = pages.next().await {
-                let page = page.map_err(|error| AwsFailure::new("DescribeInstances", &error))?;
+            while let Some(page) = self.pacer.call("DescribeInstances", pages.try_next()).await? {
                 for instance in page.reservations().iter().flat_map(|it| it.instances()) {
                     let state = instance.state().and_then(|state| state.name());
                     let id = instance.instance_id().and_then(|id| id.parse::<HostId>().ok());
@@ -130,8 +128,7 @@ impl Account {
                 .max_results(VOLUMES_PER_PAGE)
                 .into_paginator()
                 .send();
-            while let Some(page) = pages.next().await {
-                let page = page.map_err(|error| AwsFailure::new("DescribeVolumes", &error))?;
+            while let Some(page) = self.pacer.call("DescribeVolumes", pages.try_next()).await? {
                 for volume in page.volumes() {
                     let evidence = VolumeEvidence {
                         volume_id: volume.volume_id().unwrap_or_default().to_owned(),
@@ -150,14 +147,12 @@ impl Account {
 
     async fn user_data_sha256(&self, host: &HostId) -> Result<String, AwsFailure> {
         let call = "DescribeInstanceAttribute";
-        let output = self
+        let read = self
             .ec2
             .describe_instance_attribute()
             .instance_id(host.as_str())
-            .attribute(aws_sdk_ec2::types::InstanceAttributeName::UserData)
-            .send()
-            .await
-            .map_err(|error| AwsFailure::new(call, &error))?;
+            .attribute(aws_sdk_ec2::types::InstanceAttributeName::UserData);
+        let output = self.pacer.call(call, read.send()).await?;
         let encoded = output.user_data().and_then(|data| data.value()).unwrap_or_default();
         let decoded =
             STANDARD.decode(encoded).map_err(|_| AwsFailure::incomplete(call, "user data in base64"))?;

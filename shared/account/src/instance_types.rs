@@ -30,8 +30,7 @@ impl Account {
             .into_paginator()
             .send();
         let mut found = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| AwsFailure::new("DescribeInstanceTypes", &error))?;
+        while let Some(page) = self.pacer.call("DescribeInstanceTypes", pages.try_next()).await? {
             found.extend(page.instance_types().iter().filter(|info| !is_accelerated(info)).filter_map(facts));
         }
         Ok(found)

@@ -7,6 +7,7 @@ mod change;
 mod create;
 mod hosts;
 mod instance_types;
+mod pacer;
 mod settings;
 
 use aws_config::SdkConfig;
@@ -14,6 +15,7 @@ use enclave_core::reconcile::BalancerNames;
 
 pub use balancing::BalancingScope;
 pub use create::Made;
+pub use pacer::Pacer;
 
 /// Clients of one enclave's account.
 #[derive(Debug, Clone)]
@@ -22,16 +24,18 @@ pub struct Account {
     elb: aws_sdk_elasticloadbalancingv2::Client,
     enclave_id: String,
     names: BalancerNames,
+    pacer: Pacer,
 }
 
 impl Account {
     /// The account as the enclave with this id sees it.
-    pub fn new(config: &SdkConfig, enclave_id: &str) -> Self {
+    pub fn new(config: &SdkConfig, enclave_id: &str, pacer: Pacer) -> Self {
         Self {
             ec2: aws_sdk_ec2::Client::new(config),
             elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
             enclave_id: enclave_id.to_owned(),
             names: BalancerNames::new(enclave_id),
+            pacer,
         }
     }
 }

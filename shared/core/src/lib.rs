@@ -8,6 +8,7 @@ pub mod config;
 pub mod creation;
 pub mod foundation;
 pub mod ledger;
+pub mod pacing;
 pub mod reconcile;
 pub mod store;
 pub mod tags;

@@ -13,4 +13,5 @@ mod capacity;
 mod faults;
 mod kill;
 mod many;
+mod pace;
 mod support;
