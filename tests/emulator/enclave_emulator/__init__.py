@@ -20,6 +20,8 @@ from . import (  # noqa: E402,F401  importing is the effect
     ec2_launch,
     ec2_lookups,
     ec2_network,
+    ec2_root_volumes,
+    ec2_scripts,
     ec2_states,
     ec2_templates,
     ec2_volumes,

@@ -31,6 +31,10 @@ class Launch:
 class Compute:
     instances: dict[str, Instance] = field(default_factory=dict)
     launches: dict[str, Launch] = field(default_factory=dict)
+    # What a test has scripted: by resource id, then by key. See ec2_scripts.
+    scripts: dict[str, dict[str, str]] = field(default_factory=dict)
+    replacements: dict[str, Any] = field(default_factory=dict)
+    replacement_tokens: dict[str, tuple[str, Any]] = field(default_factory=dict)
     sequence: Iterator[int] = field(default_factory=count)
 
 

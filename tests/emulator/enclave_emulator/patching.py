@@ -37,6 +37,17 @@ def replace(owner: type, name: str) -> Callable[[Callable[..., Any]], Callable[.
     return apply
 
 
+def add(owner: type, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add a method, often a whole action, that moto lacks."""
+
+    def apply(function: Callable[..., Any]) -> Callable[..., Any]:
+        _checked(owner, name, function, new=True)
+        setattr(owner, name, function)
+        return function
+
+    return apply
+
+
 def replace_property(owner: type, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Replace a read-only property of moto; the new one gets the old one's getter as its first argument."""
 
