@@ -16,6 +16,8 @@ if version("moto") != MOTO_VERSION:
 
 from . import (  # noqa: E402,F401  importing is the effect
     ec2_describe,
+    ec2_endpoint_connections,
+    ec2_endpoint_services,
     ec2_images,
     ec2_launch,
     ec2_lookups,

@@ -16,6 +16,7 @@ from moto.ec2.models.elastic_network_interfaces import NetworkInterfaceBackend
 from moto.ec2.models.instances import Instance, InstanceBackend
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 
+from .client_tokens import Tokens
 from .patching import replace
 
 
@@ -34,7 +35,8 @@ class Compute:
     # What a test has scripted: by resource id, then by key. See ec2_scripts.
     scripts: dict[str, dict[str, str]] = field(default_factory=dict)
     replacements: dict[str, Any] = field(default_factory=dict)
-    replacement_tokens: dict[str, tuple[str, Any]] = field(default_factory=dict)
+    replacement_tokens: Tokens = field(default_factory=Tokens)
+    service_tokens: Tokens = field(default_factory=Tokens)
     sequence: Iterator[int] = field(default_factory=count)
 
 

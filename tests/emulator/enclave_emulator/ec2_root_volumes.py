@@ -11,8 +11,6 @@ separated by commas, one entry per task to come, `succeeded` after the last. The
 - `key:ARN`: succeeds, with a volume under another key
 """
 
-import json
-import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,9 +27,10 @@ from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.responses import EC2Response
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, EC2_RESOURCE_TO_PREFIX, random_id
 
-from . import launch_plan, paging
+from . import paging
 from .ec2_lookups import compute
 from .ec2_scripts import script, scripted, store
+from .filters import select, shown_tags
 from .patching import add
 
 LOOKS = 2
@@ -92,15 +91,11 @@ class Task(TaggedEC2Resource):
             "TaskState": self.state,
             "StartTime": self.start_time,
             "CompleteTime": self.complete_time,
-            "Tags": self.tags,
+            "Tags": shown_tags(self),
             "ImageId": self.image_id,
             "SnapshotId": self.snapshot_id,
             "DeleteReplacedRootVolume": self.delete_replaced_root_volume,
         }
-
-    @property
-    def tags(self) -> list[dict[str, str]]:
-        return [{"Key": tag["key"], "Value": tag["value"]} for tag in self.get_tags()]
 
     def look(self) -> None:
         """Count a look and go on when the state has been seen."""
@@ -200,19 +195,10 @@ def create_replace_root_volume_task(self: Any) -> ActionResult:
     """
     backend, params = self.ec2_backend, self.params
     memory = compute(backend)
-    token = params.get("ClientToken") or str(uuid.uuid4())
-    launch_plan.check_token(token)
-    parameters = json.dumps(
-        {key: value for key, value in params.items() if key not in ("ClientToken", "DryRun")},
-        sort_keys=True,
-        default=str,
-    )
-    earlier = memory.replacement_tokens.get(token)
+    earlier = memory.replacement_tokens.earlier(params)
     if earlier is not None:
-        if earlier[0] != parameters:
-            raise launch_plan.mismatch(token)
         self.error_on_dryrun()
-        return ActionResult({"ReplaceRootVolumeTask": earlier[1].shown()})
+        return ActionResult({"ReplaceRootVolumeTask": earlier.shown()})
     instance = backend.get_instance(params["InstanceId"])
     image, snapshot = params.get("ImageId"), params.get("SnapshotId")
     _check(backend, instance, params)
@@ -230,7 +216,7 @@ def create_replace_root_volume_task(self: Any) -> ActionResult:
     delete = str(params.get("DeleteReplacedRootVolume", False)).lower() == "true"
     task = Task(backend, instance, image, snapshot, delete, end, next(memory.sequence))
     memory.replacements[task.id] = task
-    memory.replacement_tokens[token] = (parameters, task)
+    memory.replacement_tokens.keep(params, task)
     task.add_tags(tags)
     return ActionResult({"ReplaceRootVolumeTask": task.shown()})
 
@@ -282,10 +268,8 @@ def describe_replace_root_volume_tasks(self: Any) -> ActionResult:
         if task_id not in known:
             raise EC2ClientError("InvalidReplaceRootVolumeTaskId.NotFound", f"The task ID '{task_id}' does not exist")
     found = [known[task_id] for task_id in dict.fromkeys(ids)] if ids else list(known.values())
-    for name, values in self._filters_from_querystring().items():
-        if name != "instance-id":
-            raise InvalidParameterValue(f"The filter '{name}' is invalid")
-        found = [task for task in found if task.instance.id in values]
+    of_instance = {"instance-id": lambda task: [task.instance.id]}
+    found = select(found, self._filters_from_querystring(), of_instance, tagged=False)
     found.sort(key=lambda task: task.sequence)
     limit = paging.size(params.get("MaxResults"), 1, 50)
     tasks, token = paging.page(found, lambda task: task.sequence, limit, params.get("NextToken"))

@@ -17,6 +17,7 @@ from moto.elbv2.exceptions import (
 from moto.elbv2.models import ELBv2Backend, FakeLoadBalancer
 from moto.elbv2.responses import ELBV2Response
 
+from .ec2_endpoint_services import look_at_service
 from .elbv2_shared import balancing, elb_page, relink, settings_of
 from .patching import compute_lock, replace
 
@@ -180,6 +181,9 @@ def delete_load_balancer(original: Any, self: Any, arn: str) -> None:
         raise ELBClientError(
             "OperationNotPermitted", f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled"
         )
+    for service in list(self.ec2_backend.configurations.values()):
+        # Who retries the deletion also waits for the service to be gone.
+        look_at_service(service)
     for service in self.ec2_backend.configurations.values():
         if arn in service.network_load_balancer_arns + service.gateway_load_balancer_arns:
             raise ResourceInUseError(

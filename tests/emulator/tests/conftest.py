@@ -58,11 +58,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert process.wait(timeout=10) == 0
 
 
-@pytest.fixture
-def client(endpoint: str) -> Callable[..., Any]:
-    """Makes clients of one account and region that belong to this test alone."""
-    account, region = str(next(_accounts)), next(REGIONS)
-
+def _clients(endpoint: str, account: str, region: str) -> Callable[[str], Any]:
     def make(service: str) -> Any:
         made = boto3.client(
             service,
@@ -78,6 +74,23 @@ def client(endpoint: str) -> Callable[..., Any]:
         return made
 
     return make
+
+
+@pytest.fixture
+def region() -> str:
+    return next(REGIONS)
+
+
+@pytest.fixture
+def client(endpoint: str, region: str) -> Callable[[str], Any]:
+    """Makes clients of one account and region that belong to this test alone."""
+    return _clients(endpoint, str(next(_accounts)), region)
+
+
+@pytest.fixture
+def elsewhere(endpoint: str, region: str) -> Callable[[str], Any]:
+    """Makes clients of another account in the same region."""
+    return _clients(endpoint, str(next(_accounts)), region)
 
 
 @pytest.fixture

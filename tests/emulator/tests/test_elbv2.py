@@ -339,14 +339,6 @@ def test_a_protected_balancer_cannot_be_deleted(nlb: Balancing) -> None:
     refused("OperationNotPermitted", nlb.elb.delete_load_balancer, LoadBalancerArn=balancer)
 
 
-def test_a_balancer_under_an_endpoint_service_cannot_be_deleted(nlb: Balancing) -> None:
-    balancer, ec2 = nlb.balancer()["LoadBalancerArn"], nlb.zone.ec2
-    service = ec2.create_vpc_endpoint_service_configuration(NetworkLoadBalancerArns=[balancer])
-    refused("ResourceInUse", nlb.elb.delete_load_balancer, LoadBalancerArn=balancer)
-    ec2.delete_vpc_endpoint_service_configurations(ServiceIds=[service["ServiceConfiguration"]["ServiceId"]])
-    nlb.elb.delete_load_balancer(LoadBalancerArn=balancer)
-
-
 def test_tags_are_described_for_at_most_twenty_resources(nlb: Balancing) -> None:
     balancer, group, listener = nlb.whole()
     nlb.elb.add_tags(ResourceArns=[group], Tags=[{"Key": f"k{number}", "Value": "v"} for number in range(20)])
