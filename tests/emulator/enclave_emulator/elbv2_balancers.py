@@ -18,6 +18,7 @@ from moto.elbv2.models import ELBv2Backend, FakeLoadBalancer
 from moto.elbv2.responses import ELBV2Response
 
 from .ec2_endpoint_services import look_at_service
+from .elbv2_attributes import balancer_defaults
 from .elbv2_shared import balancing, elb_page, relink, settings_of
 from .patching import compute_lock, replace
 
@@ -86,13 +87,7 @@ def create_load_balancer(
         del self.load_balancers[balancer.arn]
         balancer.arn = balancer.arn.replace(":loadbalancer/app/", ":loadbalancer/net/")
         balancer.dns_name = f"{name}-{balancer.arn.rsplit('/', 1)[1]}.elb.{self.region_name}.amazonaws.com"
-        balancer.attrs.update(
-            {
-                "dns_record.client_routing_policy": "any_availability_zone",
-                "ipv6.deny_all_igw_traffic": "false",
-                "zonal_shift.config.enabled": "false",
-            }
-        )
+        balancer.attrs = balancer_defaults(balancer)
         if security_groups:
             balancer.enforce_security_group_inbound_rules_on_private_link_traffic = "on"
         self.load_balancers[balancer.arn] = balancer
@@ -213,8 +208,10 @@ def set_security_groups_action(original: Any, self: Any) -> ActionResult:
 
     https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_SetSecurityGroups.html
     """
-    answer = original(self)
     name = "EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"
+    if self.params.get(name) not in (None, "on", "off"):
+        raise ValidationError(f"{name} must be on or off")
+    answer = original(self)
     balancer = self.elbv2_backend.load_balancers[self.params["LoadBalancerArn"]]
     if self.params.get(name):
         balancer.enforce_security_group_inbound_rules_on_private_link_traffic = self.params[name]

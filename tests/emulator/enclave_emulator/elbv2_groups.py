@@ -1,4 +1,4 @@
-"""Target groups: repeated calls, defaults of network balancers, attributes, pages, tags."""
+"""Target groups: repeated calls, deletion, pages, tags."""
 
 from typing import Any
 
@@ -6,42 +6,48 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.elbv2.exceptions import (
     DuplicateTargetGroupName,
     ListenerNotFoundError,
-    TargetGroupNotFoundError,
     TooManyTagsError,
     ValidationError,
 )
 from moto.elbv2.models import ELBv2Backend, FakeTargetGroup
 from moto.elbv2.responses import ELBV2Response
 
+from .elbv2_attributes import group_defaults
+from .elbv2_health_checks import NETWORK_PROTOCOLS, check_settings, put, with_defaults
 from .elbv2_shared import balancing, elb_page, settings_of
 from .patching import replace
 
 MOST_TAGS = 50
 MOST_DESCRIBED = 20
-NETWORK_PROTOCOLS = ("TCP", "TLS", "UDP", "TCP_UDP")
-# https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html
-DEFAULTS = {
-    "healthcheck_protocol": "TCP",
-    "healthcheck_port": "traffic-port",
-    "healthcheck_interval_seconds": 30,
-    "healthcheck_timeout_seconds": 10,
-    "healthcheck_enabled": True,
-    "healthy_threshold_count": 5,
-    "unhealthy_threshold_count": 2,
-    "ip_address_type": "ipv4",
-    "target_type": "instance",
+DEFAULTS = {"ip_address_type": "ipv4", "target_type": "instance"}
+# moto's names of a health check's settings.
+CHECK_NAMES = {
+    "healthcheck_protocol": "HealthCheckProtocol",
+    "healthcheck_port": "HealthCheckPort",
+    "healthcheck_path": "HealthCheckPath",
+    "healthcheck_enabled": "HealthCheckEnabled",
+    "healthcheck_interval_seconds": "HealthCheckIntervalSeconds",
+    "healthcheck_timeout_seconds": "HealthCheckTimeoutSeconds",
+    "healthy_threshold_count": "HealthyThresholdCount",
+    "unhealthy_threshold_count": "UnhealthyThresholdCount",
+    "matcher": "Matcher",
 }
 
 
 @replace(ELBv2Backend, "create_target_group")
 def create_target_group(original: Any, self: Any, name: str, **kwargs: Any) -> FakeTargetGroup:
-    """Equal settings give the existing group, others DuplicateTargetGroupName.
+    """Equal settings give the existing group, others DuplicateTargetGroupName. Health checks have bounds.
 
     https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html
     """
     given = {key: value for key, value in kwargs.items() if value is not None}
-    defaults = DEFAULTS if kwargs.get("protocol") in NETWORK_PROTOCOLS else {}
-    settings = settings_of(**{**defaults, **given})
+    check: dict[str, Any] = {}
+    if kwargs.get("protocol") in NETWORK_PROTOCOLS:
+        check = with_defaults({shown: given.pop(name) for name, shown in CHECK_NAMES.items() if name in given})
+        check_settings(check)
+        check.pop("HealthCheckEnabled", None)
+        given = {**DEFAULTS, **given}
+    settings = settings_of(check={name: str(value) for name, value in check.items()}, **given)
     for group in self.target_groups.values():
         if group.name == name:
             if balancing(self).settings[group.arn] != settings:
@@ -51,70 +57,11 @@ def create_target_group(original: Any, self: Any, name: str, **kwargs: Any) -> F
             return group
     group = original(self, name, **kwargs)
     if group.protocol in NETWORK_PROTOCOLS:
-        group.attributes = _network_attributes(group)
+        group.attributes = group_defaults(group)
+        put(group, check)
     group.enclave_targets = {}
     balancing(self).remember(group.arn, settings)
     return group
-
-
-def _network_attributes(group: FakeTargetGroup) -> dict[str, str]:
-    """The attributes of a network balancer's group, with their defaults.
-
-    https://docs.aws.amazon.com/elasticloadbalancing/latest/network/edit-target-group-attributes.html
-    """
-    keeps_client = group.target_type == "instance" or group.protocol in ("UDP", "TCP_UDP")
-    return {
-        "deregistration_delay.connection_termination.enabled": "false",
-        "deregistration_delay.timeout_seconds": "300",
-        "load_balancing.cross_zone.enabled": "use_load_balancer_configuration",
-        "preserve_client_ip.enabled": "true" if keeps_client else "false",
-        "proxy_protocol_v2.enabled": "false",
-        "stickiness.enabled": "false",
-        "stickiness.type": "source_ip",
-        "target_group_health.dns_failover.minimum_healthy_targets.count": "1",
-        "target_group_health.dns_failover.minimum_healthy_targets.percentage": "off",
-        "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count": "1",
-        "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage": "off",
-        "target_health_state.unhealthy.connection_termination.enabled": "true",
-        "target_health_state.unhealthy.draining_interval_seconds": "0",
-    }
-
-
-@replace(ELBv2Backend, "modify_target_group_attributes")
-def modify_target_group_attributes(original: Any, self: Any, target_group_arn: str, attributes: dict[str, Any]) -> None:
-    """Unknown keys are refused; a deregistration delay may be 0 to 3600 seconds, both included; the client's
-    address cannot be hidden from UDP targets.
-
-    https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html
-    """
-    group = self.target_groups.get(target_group_arn)
-    if group is None:
-        raise TargetGroupNotFoundError()
-    if group.protocol not in NETWORK_PROTOCOLS:
-        return original(self, target_group_arn, attributes)
-    for key, value in attributes.items():
-        if key not in group.attributes:
-            raise ValidationError(f"Target group attribute key '{key}' is not recognized")
-        if key.endswith(".enabled") and value not in ("true", "false", "use_load_balancer_configuration"):
-            raise ValidationError(f"'{key}' must be true or false")
-    delay = attributes.get("deregistration_delay.timeout_seconds", "0")
-    if not (str(delay).isdigit() and int(delay) <= 3600):
-        raise ValidationError("'deregistration_delay.timeout_seconds' must be between 0 and 3600")
-    if attributes.get("preserve_client_ip.enabled") == "false" and "UDP" in group.protocol:
-        raise ValidationError(f"Client IP preservation cannot be disabled for {group.protocol} target groups")
-    group.attributes.update(attributes)
-    return None
-
-
-@replace(ELBV2Response, "modify_target_group_attributes")
-def modify_target_group_attributes_action(original: Any, self: Any) -> ActionResult:
-    """Answers all attributes.
-
-    https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ModifyTargetGroupAttributes.html
-    """
-    original(self)
-    group = self.elbv2_backend.target_groups[self.params["TargetGroupArn"]]
-    return ActionResult({"Attributes": group.attributes})
 
 
 @replace(ELBv2Backend, "delete_target_group")

@@ -15,6 +15,7 @@ from moto.elbv2.exceptions import (
 from moto.elbv2.models import ELBv2Backend, FakeListener, FakeLoadBalancer, FakeTargetGroup
 from moto.elbv2.responses import ELBV2Response
 
+from . import elbv2_quotas
 from .elbv2_shared import balancing, elb_page, relink, settings_of
 from .patching import replace
 
@@ -46,6 +47,7 @@ def _check_forward(backend: Any, balancer: FakeLoadBalancer, protocol: str, acti
             raise InvalidConfigurationRequest("The load balancer and the target group must be in the same VPC")
         if group.ip_address_type == "ipv6" and not balancer.ip_address_type.startswith("dualstack"):
             raise InvalidConfigurationRequest("An IPv6 target group needs a dualstack load balancer")
+        elbv2_quotas.check_targets(backend, group, [], [balancer])
 
 
 @replace(ELBv2Backend, "create_listener")
@@ -83,6 +85,7 @@ def create_listener(
             if balancing(self).settings[listener.arn] != settings:
                 raise DuplicateListenerError("A listener already exists on this port for this load balancer")
             return listener
+    elbv2_quotas.check_listeners(balancer)
     _check_forward(self, balancer, protocol, actions)
     listener = original(
         self, load_balancer_arn, protocol, port, ssl_policy if secure else None, certificate, actions, alpn_policy, tags

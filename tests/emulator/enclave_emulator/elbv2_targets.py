@@ -6,13 +6,25 @@ from typing import Any
 from moto.elbv2.exceptions import ELBClientError, TargetGroupNotFoundError
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup
 
+from . import elbv2_quotas
 from .ec2_lookups import compute
+from .ec2_scripts import script, scripted, store
 from .patching import replace
 
 # A target is seen this often while it is initial, and while it drains.
 LOOKS = 2
 
 Key = tuple[str, str]
+
+SCRIPT = "target-health"
+
+
+@script(SCRIPT)
+def _script_health(_backend: Any, instance: Any, value: str) -> None:
+    """The instance fails its health checks in every group, until the script is taken back."""
+    if value != "unhealthy":
+        raise ValueError("only 'unhealthy' can be scripted")
+    store(instance, SCRIPT, value)
 
 
 @dataclass
@@ -59,12 +71,15 @@ def _check(group: FakeTargetGroup, ec2: Any, target: dict[str, Any]) -> None:
 @replace(ELBv2Backend, "register_targets")
 def register_targets(_original: Any, self: Any, target_group_arn: str, instances: list[Any]) -> None:
     """All or none; again is nothing new. Instances must run, and have a primary IPv6 address in an IPv6 group.
+    Beyond a quota: TooManyTargets.
 
     https://docs.aws.amazon.com/elasticloadbalancing/latest/network/target-group-register-targets.html
     """
     group = _group(self, target_group_arn)
     for target in instances:
         _check(group, self.ec2_backend, target)
+    serving = [self.load_balancers[arn] for arn in group.load_balancer_arns]
+    elbv2_quotas.check_targets(self, group, [_key(group, target) for target in instances], serving)
     for target in instances:
         key = _key(group, target)
         known = group.enclave_targets.get(key)
@@ -146,6 +161,8 @@ def _look(backend: Any, group: FakeTargetGroup, target: Target) -> FakeHealthSta
     target.looks += 1
     if target.looks <= LOOKS:
         return _status(group, key, "initial", "Elb.RegistrationInProgress", "Target registration is in progress")
+    if instance is not None and scripted(instance, SCRIPT) == "unhealthy":
+        return _status(group, key, "unhealthy", "Target.FailedHealthChecks", "Health checks failed")
     return _status(group, key, "healthy")
 
 
