@@ -26,6 +26,7 @@ from . import (  # noqa: E402,F401  importing is the effect
     ec2_scripts,
     ec2_states,
     ec2_templates,
+    ec2_types,
     ec2_volumes,
     elbv2_attributes,
     elbv2_balancers,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.serialize import create_serializer
 
 USER_DATA = base64.b64encode(b"#!/bin/sh\necho host\n").decode()
 
@@ -118,6 +119,12 @@ class Foundation:
             if states == {state}:
                 return state
         return str(states)
+
+
+def unchecked(client: Any) -> Any:
+    """The client, made to send what botocore itself would refuse."""
+    client._serializer = create_serializer(client.meta.service_model.protocol, include_validation=False)
+    return client
 
 
 def refused(code: str, call: Callable[..., Any], **parameters: Any) -> dict[str, Any]:

@@ -3,22 +3,14 @@
 from typing import Any
 
 import pytest
-from botocore.serialize import create_serializer
 
-from foundation import Foundation, refused
+from foundation import Foundation, refused, unchecked
 from test_elbv2 import Balancing, attributes
 
 
 @pytest.fixture
 def nlb(zone: Foundation) -> Balancing:
     return Balancing(zone)
-
-
-@pytest.fixture
-def unchecked(nlb: Balancing) -> Any:
-    """Sends what botocore would refuse to send."""
-    nlb.elb._serializer = create_serializer("query", include_validation=False)
-    return nlb.elb
 
 
 ENFORCED = "EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"
@@ -187,13 +179,13 @@ def test_a_health_check_is_modified_and_keeps_what_is_not_named(nlb: Balancing) 
     ],
 )
 def test_a_wrong_health_check_is_refused_at_creation_and_at_change(
-    nlb: Balancing, unchecked: Any, code: str, wrong: dict[str, Any]
+    nlb: Balancing, code: str, wrong: dict[str, Any]
 ) -> None:
     group = nlb.group()
-    before = shown(nlb, group)
+    before, elb = shown(nlb, group), unchecked(nlb.elb)
     settings = {"Protocol": "TCP", "Port": 1, "VpcId": nlb.zone.vpc, "TargetType": "instance"}
-    refused(code, unchecked.create_target_group, Name="wrong", **settings, **wrong)
-    refused(code, unchecked.modify_target_group, TargetGroupArn=group, **{"HealthCheckPort": "1", **wrong})
+    refused(code, elb.create_target_group, Name="wrong", **settings, **wrong)
+    refused(code, elb.modify_target_group, TargetGroupArn=group, **{"HealthCheckPort": "1", **wrong})
     assert shown(nlb, group) == before
 
 
