@@ -1,6 +1,7 @@
 """Conditional writes, on which the ledger stands."""
 
 import hashlib
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -109,3 +110,47 @@ def test_lists_come_in_pages_in_order(bucket: Bucket) -> None:
     paginator = bucket.s3.get_paginator("list_objects_v2")
     answers = paginator.paginate(Bucket=bucket.name, Prefix="log/", PaginationConfig={"PageSize": 2})
     assert [[entry["Key"][-1] for entry in answer["Contents"]] for answer in answers] == [["0", "1"], ["2", "3"], ["4"]]
+
+
+def test_pages_go_on_after_the_last_key_whatever_became_of_it(bucket: Bucket) -> None:
+    for number in range(5):
+        bucket.put(f"log/{number}", b"")
+    first = bucket.s3.list_objects_v2(Bucket=bucket.name, MaxKeys=2)
+    bucket.s3.delete_object(Bucket=bucket.name, Key="log/1")
+    bucket.put("log/1a", b"")
+    token = first["NextContinuationToken"]
+    second = bucket.s3.list_objects_v2(Bucket=bucket.name, ContinuationToken=token)
+    assert [entry["Key"] for entry in second["Contents"]] == ["log/1a", "log/2", "log/3", "log/4"]
+    assert (second["ContinuationToken"], second["IsTruncated"], second["KeyCount"]) == (token, False, 4)
+    answer = refused("InvalidArgument", bucket.s3.list_objects_v2, Bucket=bucket.name, ContinuationToken="nonsense")
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+def test_a_page_has_at_most_a_thousand_keys(bucket: Bucket) -> None:
+    assert bucket.s3.list_objects_v2(Bucket=bucket.name, MaxKeys=5000)["MaxKeys"] == 1000
+
+
+def test_a_list_and_a_head_agree_on_the_time_of_a_change(bucket: Bucket) -> None:
+    """Both are whole seconds: no answer is more precise than `Last-Modified` can be."""
+    bucket.put("key", b"body")
+    [listed] = bucket.s3.list_objects_v2(Bucket=bucket.name)["Contents"]
+    assert listed["LastModified"] == bucket.s3.head_object(Bucket=bucket.name, Key="key")["LastModified"]
+    assert listed["LastModified"].microsecond == 0
+
+
+def test_answers_have_the_root_elements_that_other_sdks_read(bucket: Bucket) -> None:
+    """boto3 takes any root element; Rust's SDK fails on another than the documented one."""
+    bodies: list[bytes] = []
+    bucket.s3.meta.events.register("before-parse.s3", lambda response_dict, **_: bodies.append(response_dict["body"]))
+
+    def root() -> str:
+        return ElementTree.fromstring(bodies[-1]).tag.removeprefix("{http://s3.amazonaws.com/doc/2006-03-01/}")
+
+    assert "Status" not in bucket.s3.get_bucket_versioning(Bucket=bucket.name)
+    assert root() == "VersioningConfiguration"
+    bucket.s3.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"})
+    assert bucket.s3.get_bucket_versioning(Bucket=bucket.name)["Status"] == "Enabled"
+    assert root() == "VersioningConfiguration"
+    upload = bucket.s3.create_multipart_upload(Bucket=bucket.name, Key="key")["UploadId"]
+    bucket.s3.list_parts(Bucket=bucket.name, Key="key", UploadId=upload)
+    assert root() == "ListPartsResult"
