@@ -1,4 +1,4 @@
-"""DescribeInstances and DescribeInstanceStatus: pages of instances, filters, and looks that let states pass."""
+"""DescribeInstances: pages of instances, filters, and looks that let states pass."""
 
 import copy
 from typing import Any
@@ -21,6 +21,8 @@ STATE_FILTERS = ("instance-state-name", "instance-state-code")
 filter_dict_attribute_mapping.update(
     {
         "client-token": "client_token",
+        "instance-lifecycle": "lifecycle",
+        "spot-instance-request-id": "spot_instance_request_id",
         "iam-instance-profile.arn": "profile_arn",
         "instance-state-code": "state_code_text",
         "ipv6-address": "ipv6_address",
@@ -95,16 +97,3 @@ def describe_instances(_original: Any, self: Any) -> ActionResult:
             reservations[owner.id].instances = []
         reservations[owner.id].instances.append(instance)
     return ActionResult({"Reservations": list(reservations.values()), "NextToken": token})
-
-
-@replace(InstanceResponse, "describe_instance_status")
-def describe_instance_status(_original: Any, self: Any) -> ActionResult:
-    """Running instances, or all of them on demand, in pages.
-
-    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceStatus.html
-    """
-    self.error_on_dryrun()
-    found, token = _view(self, (5, 1000))
-    if not self._get_bool_param("IncludeAllInstances", False):
-        found = [instance for instance in found if instance.is_running()]
-    return ActionResult({"InstanceStatuses": found, "NextToken": token})

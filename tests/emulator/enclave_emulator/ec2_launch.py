@@ -20,6 +20,7 @@ from moto.ec2.utils import filter_iam_instance_profiles, parse_user_data
 
 from . import launch_plan
 from .ec2_lookups import Launch, compute
+from .ec2_spot import make_spot
 from .ec2_volumes import attach_volumes
 from .patching import add_property, compute_lock, replace, replace_property
 
@@ -169,6 +170,9 @@ def _dress(backend: Any, instance: Any, plan: dict[str, Any], interfaces: list[A
     if profile is not None:
         backend.associate_iam_instance_profile(instance_id=instance.id, iam_instance_profile_arn=profile.arn)
         instance.iam_instance_profile = {"Arn": profile.arn, "Id": profile.id}
+    market = plan.get("InstanceMarketOptions") or {}
+    if market.get("MarketType") == "spot":
+        make_spot(instance, market.get("SpotOptions") or {}, plan["Tags"].get("spot-instances-request", {}))
     attach_volumes(backend, instance, plan["BlockDeviceMappings"], plan["Tags"].get("volume", {}))
 
 

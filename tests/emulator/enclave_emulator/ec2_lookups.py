@@ -34,6 +34,7 @@ class Compute:
     launches: dict[str, Launch] = field(default_factory=dict)
     # What a test has scripted: by resource id, then by key. See ec2_scripts.
     scripts: dict[str, dict[str, str]] = field(default_factory=dict)
+    spot_requests: dict[str, Any] = field(default_factory=dict)
     replacements: dict[str, Any] = field(default_factory=dict)
     replacement_tokens: Tokens = field(default_factory=Tokens)
     service_tokens: Tokens = field(default_factory=Tokens)

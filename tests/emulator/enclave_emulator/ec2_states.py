@@ -1,4 +1,4 @@
-"""The life of an instance: pending, running, shutting-down, terminated, one look after another.
+"""The life of an instance: pending, running, stopping, shutting-down, terminated, one look after another.
 
 Time is counted in looks (describes that show the instance), never in seconds: a caller that does not wait
 for a state is caught every time, and tests need no sleep.
@@ -9,6 +9,7 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import (
+    EC2ClientError,
     InvalidInstanceIdError,
     InvalidParameterCombination,
     InvalidParameterValue,
@@ -29,7 +30,7 @@ _terminate_for_good = Instance.terminate
 
 def look(instance: Instance) -> None:
     """Count a look at an instance and move its state on when its time has come."""
-    if instance.state not in ("pending", "shutting-down"):
+    if instance.state not in ("pending", "shutting-down", "stopping"):
         return
     instance.looks += 1
     if instance.looks <= LOOKS:
@@ -37,6 +38,8 @@ def look(instance: Instance) -> None:
     instance.looks = 0
     if instance.state == "pending":
         instance._state = InstanceState("running", 16)
+    elif instance.state == "stopping":
+        instance._state = InstanceState("stopped", 80)
     else:
         _bury(instance)
 
@@ -68,17 +71,58 @@ def terminate(_original: Any, self: Any) -> InstanceState:
     return previous
 
 
+@replace(Instance, "stop")
+def stop(original: Any, self: Any) -> InstanceState:
+    """Start to stop; only a running instance can, a stopped one stays so.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StopInstances.html
+    """
+    if self.state in ("stopping", "stopped"):
+        return copy.copy(self._state)
+    if self.state != "running":
+        raise EC2ClientError(
+            "IncorrectInstanceState", f"The instance '{self.id}' is not in a state from which it can be stopped."
+        )
+    previous = original(self)
+    self._state = InstanceState("stopping", 64)
+    self.looks = 0
+    return previous
+
+
+@replace(Instance, "start")
+def start(original: Any, self: Any) -> InstanceState:
+    """A stopped instance is pending first, a running one stays so.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StartInstances.html
+    """
+    if self.state in ("pending", "running"):
+        return copy.copy(self._state)
+    if self.state != "stopped":
+        raise EC2ClientError(
+            "IncorrectInstanceState", f"The instance '{self.id}' is not in a state from which it can be started."
+        )
+    previous = original(self)
+    self._state = InstanceState("pending", 0)
+    self.looks = 0
+    return previous
+
+
 @replace(InstanceBackend, "terminate_instances")
 def terminate_instances(_original: Any, self: Any, instance_ids: list[str]) -> list[tuple[Instance, InstanceState]]:
     """All or none: one unknown or protected instance fails the call. At most 1000 ids.
 
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html
     """
+    return [(instance, instance.terminate()) for instance in _to_terminate(self, instance_ids)]
+
+
+def _to_terminate(backend: Any, instance_ids: list[str]) -> list[Instance]:
+    """The instances, once each, if all of them may be terminated."""
     if not instance_ids:
         raise InvalidParameterCombination("No instances specified")
     if len(instance_ids) > MOST_IDS:
         raise InvalidParameterValue(f"At most {MOST_IDS} instance IDs may be given")
-    known = compute(self).instances
+    known = compute(backend).instances
     unknown = [instance_id for instance_id in instance_ids if instance_id not in known]
     if unknown:
         raise InvalidInstanceIdError(unknown)
@@ -86,15 +130,17 @@ def terminate_instances(_original: Any, self: Any, instance_ids: list[str]) -> l
     for instance in instances:
         if str(instance.disable_api_termination).lower() == "true":
             raise OperationNotPermitted4(instance.id)
-    return [(instance, instance.terminate()) for instance in instances]
+    return instances
 
 
 @replace(InstanceResponse, "terminate_instances")
 def terminate_instances_action(original: Any, self: Any) -> ActionResult:
-    """Terminating a terminated instance succeeds and shows that it was and is terminated.
+    """Terminating a terminated instance succeeds and shows that it was and is terminated. A dry run fails as the
+    real call would.
 
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html
     """
+    _to_terminate(self.ec2_backend, self.params.get("InstanceIds", []))
     answer = original(self)
     known = compute(self.ec2_backend).instances
     for change in answer.result["TerminatingInstances"]:

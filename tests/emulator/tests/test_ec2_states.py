@@ -107,6 +107,15 @@ def test_a_dry_termination_changes_nothing(zone: Foundation) -> None:
     assert zone.state(instance) == "running"
 
 
+def test_a_dry_termination_fails_as_the_real_one_would(zone: Foundation) -> None:
+    [free], [protected] = zone.running(), zone.running(DisableApiTermination=True)
+    call, unknown = zone.ec2.terminate_instances, "i-0123456789abcdef0"
+    answer = refused("InvalidInstanceID.NotFound", call, InstanceIds=[free, unknown], DryRun=True)
+    assert unknown in answer["Error"]["Message"] and free not in answer["Error"]["Message"]
+    refused("OperationNotPermitted", call, InstanceIds=[free, protected], DryRun=True)
+    assert zone.state(free) == "running"
+
+
 def pages(call: Any, **parameters: Any) -> list[dict[str, Any]]:
     answers = [call(**parameters)]
     while answers[-1].get("NextToken"):
