@@ -172,6 +172,22 @@ def test_a_wrong_launch_is_refused_and_leaves_nothing(zone: Foundation, code: st
     assert zone.ec2.describe_network_interfaces()["NetworkInterfaces"] == []
 
 
+@pytest.mark.parametrize(
+    ("code", "parameters"),
+    [
+        ("InvalidAMIID.NotFound", {"ImageId": "ami-0123456789abcdef0"}),
+        ("InvalidParameterValue", {"InstanceType": "m7g.gigantic"}),
+        ("InvalidParameterCombination", {"SubnetId": "subnet-0123456789abcdef0"}),
+        ("InvalidLaunchTemplateId.NotFound", {"LaunchTemplate": {"LaunchTemplateId": "lt-0123456789abcdef0"}}),
+        ("InvalidParameterValue", {"IamInstanceProfile": {"Name": "nobody"}}),
+    ],
+)
+def test_a_dry_launch_fails_as_the_real_one_would(zone: Foundation, code: str, parameters: dict[str, Any]) -> None:
+    refused(code, zone.run, DryRun=True, **parameters)
+    refused(code, zone.run, **parameters)
+    assert zone.instances() == []
+
+
 def test_a_dry_run_says_so_and_launches_nothing(zone: Foundation) -> None:
     answer = refused("DryRunOperation", zone.run, DryRun=True)
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 412
