@@ -1,16 +1,18 @@
 //! The arguments, and the orders they stand for.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use enclave_protocol::names::{ApplicationId, AvailabilityZone, ClusterId, HostId, ImageId, InstanceType};
+use enclave_protocol::names::{
+    ApplicationId, AvailabilityZone, ClusterId, HostId, ImageId, InstanceType, LoadBalancerName,
+};
 use enclave_protocol::request::{
-    Architecture, ConfigureLoadBalancer, DEFAULT_DEADLINE_SECONDS, DeprovisionHosts, Describe, Endpoint,
-    EndpointProtocol, Mode, Order, ProvisionHosts, RemoveLoadBalancer, Resources, Scheme,
+    Architecture, DEFAULT_DEADLINE_SECONDS, DeprovisionHosts, Describe, Mode, Order, ProvisionHosts,
+    RemoveLoadBalancer, Resources,
 };
 use jiff::Timestamp;
-use thiserror::Error;
+
+use crate::balancing::BalancerArguments;
 
 /// Seconds after a request's deadline in which its final reply should have come.
 const SECONDS_AFTER_DEADLINE: u64 = 60;
@@ -144,17 +146,16 @@ enum Action {
     ConfigureLoadBalancer {
         #[command(flatten)]
         cluster: ClusterArguments,
-        /// Port to listen on and port of the hosts
-        #[arg(long = "endpoint", value_name = "PORT:TARGET_PORT[/tcp]", required = true)]
-        endpoints: Vec<EndpointArgument>,
-        /// Host behind it; what is not named is taken out
-        #[arg(long = "target", value_name = "i-...")]
-        targets: Vec<HostId>,
+        #[command(flatten)]
+        balancer: Box<BalancerArguments>,
     },
-    /// Remove a cluster's load balancer with all that belongs to it
+    /// Remove a cluster's load balancers with all that belongs to them
     RemoveLoadBalancer {
         #[command(flatten)]
         cluster: ClusterArguments,
+        /// Only this one, such as one that a newer one superseded
+        #[arg(long, value_name = "NAME")]
+        name: Option<LoadBalancerName>,
     },
     /// Say what there is
     Describe {
@@ -185,34 +186,6 @@ pub(crate) struct FreezeArguments {
     /// When it is meant to be lifted, e.g. 2030-01-31T12:00:00Z; nothing thaws by itself
     #[arg(long, value_name = "TIME")]
     pub(crate) until: Option<Timestamp>,
-}
-
-/// `PORT:TARGET_PORT`, with `/tcp` or without.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct EndpointArgument(Endpoint);
-
-#[derive(Debug, PartialEq, Eq, Error)]
-#[error("an endpoint is PORT:TARGET_PORT or PORT:TARGET_PORT/tcp with ports of 1 to 65535, got {0:?}")]
-struct InvalidEndpoint(String);
-
-impl FromStr for EndpointArgument {
-    type Err = InvalidEndpoint;
-
-    fn from_str(text: &str) -> Result<Self, InvalidEndpoint> {
-        let invalid = || InvalidEndpoint(text.to_owned());
-        let ports = match text.split_once('/') {
-            None => text,
-            Some((ports, "tcp")) => ports,
-            Some(_) => return Err(invalid()),
-        };
-        let (port, target_port) = ports.split_once(':').ok_or_else(invalid)?;
-        let number = |text: &str| match text.parse::<u16>() {
-            Ok(port) if port > 0 && text.bytes().all(|b| b.is_ascii_digit()) => Ok(port),
-            _ => Err(invalid()),
-        };
-        let (port, target_port) = (number(port)?, number(target_port)?);
-        Ok(Self(Endpoint { port, protocol: EndpointProtocol::Tcp, target_port }))
-    }
 }
 
 impl RequestArguments {
@@ -254,18 +227,13 @@ impl RequestArguments {
                 cluster: cluster.cluster,
                 host_ids,
             }),
-            Action::ConfigureLoadBalancer { cluster, endpoints, targets } => {
-                Order::ConfigureLoadBalancer(ConfigureLoadBalancer {
-                    application: cluster.application,
-                    cluster: cluster.cluster,
-                    endpoints: endpoints.into_iter().map(|EndpointArgument(endpoint)| endpoint).collect(),
-                    scheme: Scheme::Public,
-                    targets,
-                })
+            Action::ConfigureLoadBalancer { cluster, balancer } => {
+                Order::ConfigureLoadBalancer(balancer.order(cluster.application, cluster.cluster))
             }
-            Action::RemoveLoadBalancer { cluster } => Order::RemoveLoadBalancer(RemoveLoadBalancer {
+            Action::RemoveLoadBalancer { cluster, name } => Order::RemoveLoadBalancer(RemoveLoadBalancer {
                 application: cluster.application,
                 cluster: cluster.cluster,
+                name,
             }),
             Action::Describe { after } => Order::Describe(Describe { after }),
         }
@@ -345,10 +313,10 @@ mod tests {
                 "scheme": "public", "targets": ["i-01234567"],
             })
         );
-        assert_eq!(
-            order(&format!("enclavectl request remove-load-balancer {CLUSTER}"))["action"],
-            "remove_load_balancer"
-        );
+        let remove = format!("enclavectl request remove-load-balancer {CLUSTER}");
+        assert_eq!(order(&remove)["action"], "remove_load_balancer");
+        assert_eq!(order(&remove).get("name"), None);
+        assert_eq!(order(&format!("{remove} --name enc-0a1b2c-0123"))["name"], "enc-0a1b2c-0123");
         assert_eq!(order("enclavectl request describe"), json!({ "action": "describe" }));
         assert_eq!(order("enclavectl request describe --after i-01234567")["after"], "i-01234567");
     }
@@ -397,6 +365,13 @@ mod tests {
                 format!("enclavectl request configure-load-balancer {CLUSTER} --endpoint 443"),
                 "PORT:TARGET_PORT",
             ),
+            (
+                format!(
+                    "enclavectl request configure-load-balancer {CLUSTER} --endpoint 1:2 --private-link *"
+                ),
+                "\"*\"",
+            ),
+            (format!("enclavectl request remove-load-balancer {CLUSTER} --name a_b"), "\"a_b\""),
             ("enclavectl request describe --mode dry-run".to_owned(), "dry-run"),
             ("enclavectl request describe --deadline-seconds 0".to_owned(), "0 is not in"),
             ("enclavectl freeze --who me".to_owned(), "--why"),
@@ -407,17 +382,6 @@ mod tests {
             assert!(refused.to_string().contains(needle), "{line}: {refused}");
         }
         assert!(!parsed("enclavectl --help").unwrap_err().use_stderr());
-    }
-
-    #[test]
-    fn endpoints_are_read_strictly() {
-        for wrong in [
-            "", "443", ":", "443:", ":1", "0:1", "1:0", "65536:1", "+1:2", "1:2/udp", "1:2/", "1:2/TCP",
-            "1:2:3",
-        ] {
-            assert!(wrong.parse::<EndpointArgument>().is_err(), "{wrong}");
-        }
-        assert_eq!("1:65535".parse(), "1:65535/tcp".parse::<EndpointArgument>());
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(crate) fn render(reply: &Reply) -> String {
         reply.plan.as_ref().map(plan),
         (!reply.hosts.is_empty()).then(|| hosts(&reply.hosts)),
         (!reply.missing.is_empty()).then(|| missing(&reply.missing)),
-        reply.load_balancer.as_ref().map(|balancer| balancers([(String::new(), balancer)])),
+        reply.load_balancer.as_ref().map(|balancer| balancers(&[(String::new(), balancer)])),
         reply.inventory.as_ref().map(inventory),
     ]
     .into_iter()
@@ -88,13 +88,13 @@ fn missing(missing: &[MissingHosts]) -> String {
     table(["missing", "code", "reason"], rows)
 }
 
-fn balancers<'a>(balancers: impl IntoIterator<Item = (String, &'a LoadBalancerResult)>) -> String {
-    let rows = balancers.into_iter().map(|(cluster, balancer)| {
+fn balancers(balancers: &[(String, &LoadBalancerResult)]) -> String {
+    let rows = balancers.iter().map(|(cluster, balancer)| {
         let endpoints = balancer.endpoints.iter().map(|endpoint| {
             format!("{}:{}/{}", endpoint.port, endpoint.target_port, word(&endpoint.protocol))
         });
         [
-            cluster,
+            cluster.clone(),
             printable(&balancer.name),
             word(&balancer.state),
             word(&balancer.scheme),
@@ -103,7 +103,41 @@ fn balancers<'a>(balancers: impl IntoIterator<Item = (String, &'a LoadBalancerRe
             printable(balancer.dns_name.as_deref().unwrap_or_default()),
         ]
     });
-    table(["cluster", "load balancer", "state", "scheme", "endpoints", "targets", "DNS name"], rows)
+    let mut text =
+        table(["cluster", "load balancer", "state", "scheme", "endpoints", "targets", "DNS name"], rows);
+    let more = balancers.iter().filter_map(|(_, balancer)| more_of(balancer));
+    for line in more {
+        let _ = writeln!(text, "{line}");
+    }
+    text
+}
+
+/// What of a load balancer has no column: settings, endpoint service, what it superseded.
+fn more_of(balancer: &LoadBalancerResult) -> Option<String> {
+    let mut more = Vec::new();
+    if let Some(check) = &balancer.health_check {
+        let port = check.port.map(|port| format!(":{port}")).unwrap_or_default();
+        let path = check.path.as_ref().map(ToString::to_string).unwrap_or_default();
+        let protocol = word(&check.protocol);
+        more.push(format!("health check {protocol}{port}{path} every {} s", check.interval_seconds));
+    }
+    let seconds = |name: &str, value: Option<u32>| value.map(|value| format!("{name} {value} s"));
+    more.extend(seconds("deregistration delay", balancer.deregistration_delay_seconds));
+    more.extend(seconds("idle timeout", balancer.idle_timeout_seconds));
+    more.extend(balancer.cross_zone.map(|on| format!("cross-zone {}", if on { "on" } else { "off" })));
+    if let Some(link) = &balancer.private_link {
+        let accepted = if link.acceptance_required { "accepted by the tenant" } else { "accepted at once" };
+        more.push(format!(
+            "PrivateLink {} ({}), {accepted}, for {}",
+            link.service_name,
+            word(&link.state),
+            link.allowed_principals.join(", "),
+        ));
+    }
+    if !balancer.superseded.is_empty() {
+        more.push(format!("supersedes {}", balancer.superseded.join(", ")));
+    }
+    (!more.is_empty()).then(|| printable(&format!("{}: {}", balancer.name, more.join("; "))))
 }
 
 fn inventory(inventory: &Inventory) -> String {
@@ -132,8 +166,8 @@ fn inventory(inventory: &Inventory) -> String {
         text.push_str("no load balancers\n");
     } else {
         let rows = inventory.load_balancers.iter();
-        text +=
-            &balancers(rows.map(|row| (format!("{}/{}", row.application, row.cluster), &row.load_balancer)));
+        let rows = rows.map(|row| (format!("{}/{}", row.application, row.cluster), &row.load_balancer));
+        text += &balancers(&rows.collect::<Vec<_>>());
     }
     text
 }
@@ -250,6 +284,29 @@ mod tests {
             &["version 0.1.0", "acme.shop.default/content", "i-01234567", "--after i-01234567", "e-abc"],
         );
         shows(&of(json!([]), json!([]), false), &["no hosts\nno load balancers\n"]);
+    }
+
+    #[test]
+    fn settings_endpoint_service_and_what_was_superseded_stand_below_the_table() {
+        let text = render(&reply(json!({ "load_balancer": {
+            "name": "e-abc", "state": "active", "scheme": "private", "endpoints": [], "targets": [],
+            "health_check": { "protocol": "https", "port": 9443, "path": "/ok", "interval_seconds": 10,
+                "healthy_threshold": 2, "unhealthy_threshold": 2 },
+            "deregistration_delay_seconds": 0, "idle_timeout_seconds": 60, "cross_zone": false,
+            "private_link": { "service_id": "vpce-svc-1", "service_name": "com.amazonaws.vpce.x.vpce-svc-1",
+                "state": "available", "allowed_principals": ["arn:aws:iam::123456789012:root"],
+                "acceptance_required": true },
+            "superseded": ["e-old"],
+        } })));
+        shows(
+            &text,
+            &[
+                "e-abc: health check https:9443/ok every 10 s; deregistration delay 0 s; idle timeout 60 s",
+                "cross-zone off",
+                "PrivateLink com.amazonaws.vpce.x.vpce-svc-1 (available), accepted by the tenant, for arn:aws",
+                "supersedes e-old",
+            ],
+        );
     }
 
     #[test]

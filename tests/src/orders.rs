@@ -50,18 +50,38 @@ pub fn configure_load_balancer(endpoints: &[(u16, u16)], targets: &[HostId]) -> 
         protocol: EndpointProtocol::Tcp,
         target_port: *target_port,
     };
-    Order::ConfigureLoadBalancer(ConfigureLoadBalancer {
-        application: application(),
-        cluster: cluster(),
-        endpoints: endpoints.iter().map(endpoint).collect(),
-        scheme: Scheme::Public,
-        targets: targets.to_vec(),
-    })
+    let endpoints = endpoints.iter().map(endpoint).collect();
+    balancer(endpoints, targets, |_| ())
+}
+
+/// A public load balancer with these endpoints in front of these hosts, with a change.
+pub fn balancer(
+    endpoints: Vec<Endpoint>,
+    targets: &[HostId],
+    change: impl FnOnce(&mut ConfigureLoadBalancer),
+) -> Order {
+    let mut order =
+        ConfigureLoadBalancer::new(application(), cluster(), Scheme::Public, endpoints, targets.to_vec());
+    change(&mut order);
+    Order::ConfigureLoadBalancer(order)
 }
 
 /// No load balancer.
 pub fn remove_load_balancer() -> Order {
-    Order::RemoveLoadBalancer(RemoveLoadBalancer { application: application(), cluster: cluster() })
+    Order::RemoveLoadBalancer(RemoveLoadBalancer {
+        application: application(),
+        cluster: cluster(),
+        name: None,
+    })
+}
+
+/// Not this load balancer.
+pub fn remove_load_balancer_named(name: &str) -> Order {
+    Order::RemoveLoadBalancer(RemoveLoadBalancer {
+        application: application(),
+        cluster: cluster(),
+        name: Some(name.parse().expect("a load balancer's name")),
+    })
 }
 
 /// The first page of the inventory.

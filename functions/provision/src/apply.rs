@@ -302,5 +302,6 @@ fn creates(step: &Step) -> bool {
             | Step::CreateTargetGroup { .. }
             | Step::CreateBalancer { .. }
             | Step::CreateListener { .. }
+            | Step::CreateEndpointService { .. }
     )
 }

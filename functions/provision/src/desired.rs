@@ -7,10 +7,13 @@ use enclave_core::capacity::POOL_MEMORY;
 use enclave_core::creation::{Answer, Creation, Pool};
 use enclave_core::foundation::Foundation;
 use enclave_core::ledger::{HostStage, RequestRecord};
-use enclave_core::reconcile::{BalancerNames, Desired, DesiredLaunch, DesiredLoadBalancer};
+use enclave_core::reconcile::{
+    BalancerNames, Desired, DesiredLaunch, DesiredLoadBalancer, DesiredPrivateLink, DesiredSettings,
+    UnwantedLoadBalancers,
+};
 use enclave_core::tags::Owner;
 use enclave_protocol::names::{AvailabilityZone, HostId};
-use enclave_protocol::request::{ConfigureLoadBalancer, Order, ProvisionHosts, Request};
+use enclave_protocol::request::{ConfigureLoadBalancer, Order, ProvisionHosts, RemoveLoadBalancer, Request};
 use jiff::Timestamp;
 
 /// What the request wants, given how far it has come.
@@ -31,10 +34,9 @@ pub(crate) fn desired(request: &Request, record: &RequestRecord, foundation: &Fo
         Order::ConfigureLoadBalancer(order) => {
             Desired { load_balancers: vec![desired_load_balancer(order, foundation)], ..Desired::default() }
         }
-        Order::RemoveLoadBalancer(order) => Desired {
-            without_load_balancer: BTreeSet::from([owner(&order.application, &order.cluster)]),
-            ..Desired::default()
-        },
+        Order::RemoveLoadBalancer(order) => {
+            Desired { without_load_balancer: BTreeSet::from([unwanted(order)]), ..Desired::default() }
+        }
         Order::Describe(_) => Desired::default(),
     }
 }
@@ -44,6 +46,14 @@ pub(crate) fn owner(
     cluster: &enclave_protocol::names::ClusterId,
 ) -> Owner {
     Owner { application: application.clone(), cluster: cluster.clone() }
+}
+
+/// The load balancers that an order removes.
+pub(crate) fn unwanted(order: &RemoveLoadBalancer) -> UnwantedLoadBalancers {
+    UnwantedLoadBalancers {
+        owner: owner(&order.application, &order.cluster),
+        name: order.name.as_ref().map(ToString::to_string),
+    }
 }
 
 fn desired_launch(
@@ -146,6 +156,12 @@ pub(crate) fn desired_load_balancer(
         scheme: order.scheme,
         endpoints: order.endpoints.clone(),
         targets: order.targets.iter().cloned().collect(),
+        settings: DesiredSettings::of(order, &foundation.balancer_security_group_id),
+        private_link: order.private_link.as_ref().map(|link| DesiredPrivateLink {
+            allowed_principals: link.allowed_principals.iter().cloned().collect(),
+            acceptance_required: link.acceptance_required,
+            own_account: foundation.audience.account.clone(),
+        }),
     }
 }
 
@@ -290,7 +306,8 @@ mod tests {
         assert_eq!(balancer.targets, BTreeSet::from([host(1)]));
         assert!(balancer.name.starts_with("enc-") && order.without_load_balancer.is_empty());
         let removal = desired(&request(remove()), &record(), &foundation());
-        assert_eq!(removal.without_load_balancer, BTreeSet::from([crate::fixtures::owner()]));
+        let all = UnwantedLoadBalancers { owner: crate::fixtures::owner(), name: None };
+        assert_eq!(removal.without_load_balancer, BTreeSet::from([all]));
         assert!(removal.load_balancers.is_empty());
     }
 

@@ -8,7 +8,10 @@ use enclave_core::creation::{
 };
 use enclave_core::foundation::{Foundation, ZoneFoundation};
 use enclave_core::ledger::{HostProgress, HostStage, RequestRecord};
-use enclave_core::reconcile::{InstanceState, Observed, ObservedBalancing, ObservedHost, Reading};
+use enclave_core::reconcile::{
+    BalancerState, DesiredLoadBalancer, EndpointServiceState, InstanceState, Observed, ObservedBalancing,
+    ObservedEndpointService, ObservedHost, ObservedLoadBalancer, Reading,
+};
 use enclave_core::tags::Owner;
 use enclave_protocol::names::{HostId, ImageId};
 use enclave_protocol::request::{
@@ -111,19 +114,55 @@ pub(crate) fn deprovision(hosts: &[u32]) -> Order {
 }
 
 pub(crate) fn configure() -> Order {
-    Order::ConfigureLoadBalancer(ConfigureLoadBalancer {
-        application: owner().application,
-        cluster: owner().cluster,
-        endpoints: vec![Endpoint { port: 443, protocol: EndpointProtocol::Tcp, target_port: 8080 }],
-        scheme: Scheme::Public,
-        targets: vec![host(1)],
-    })
+    let endpoint = Endpoint { port: 443, protocol: EndpointProtocol::Tcp, target_port: 8080 };
+    Order::ConfigureLoadBalancer(ConfigureLoadBalancer::new(
+        owner().application,
+        owner().cluster,
+        Scheme::Public,
+        vec![endpoint],
+        vec![host(1)],
+    ))
+}
+
+/// What an order for a balancer wants.
+pub(crate) fn desired_of(order: Order) -> DesiredLoadBalancer {
+    let Order::ConfigureLoadBalancer(order) = order else { panic!("{order:?}") };
+    crate::desired::desired_load_balancer(&order, &foundation())
+}
+
+/// An active balancer of the owner without a listener.
+pub(crate) fn observed_balancer() -> ObservedLoadBalancer {
+    ObservedLoadBalancer {
+        arn: "arn:balancer".to_owned(),
+        dns_name: "dns".to_owned(),
+        state: BalancerState::Active,
+        scheme: Some(Scheme::Public),
+        owner: Some(owner()),
+        listeners: BTreeMap::new(),
+        settings: None,
+        security: None,
+    }
+}
+
+/// An available endpoint service before a balancer of the owner.
+pub(crate) fn observed_service(balancer: &str) -> ObservedEndpointService {
+    ObservedEndpointService {
+        service_name: "com.amazonaws.vpce.us-east-1.vpce-svc-1".to_owned(),
+        state: EndpointServiceState::Available,
+        owner: Some(owner()),
+        balancer: Some(balancer.to_owned()),
+        acceptance_required: true,
+        ip_address_types: ["ipv4", "ipv6"].map(str::to_owned).into(),
+        allowed_principals: ["arn:aws:iam::111122223333:root".to_owned()].into(),
+        connections: BTreeMap::new(),
+    }
 }
 
 pub(crate) fn remove() -> Order {
     Order::RemoveLoadBalancer(RemoveLoadBalancer {
         application: owner().application,
         cluster: owner().cluster,
+        name: None,
     })
 }
 

@@ -1,16 +1,17 @@
 //! `describe`: what there is in the zone, as seen in the account.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use enclave_core::ledger::HostRecord;
-use enclave_core::reconcile::{Observed, ObservedBalancing, ObservedLoadBalancer, Reading};
+use enclave_core::reconcile::{Observed, ObservedLoadBalancer, Reading};
 use enclave_protocol::names::HostId;
 use enclave_protocol::reply::{
-    HostState, Inventory, InventoryHost, InventoryLoadBalancer, LoadBalancerResult, MAX_INVENTORY_HOSTS,
+    HostState, Inventory, InventoryHost, InventoryLoadBalancer, MAX_INVENTORY_HOSTS,
 };
-use enclave_protocol::request::{ActionName, Describe, Endpoint, EndpointProtocol, REQUEST_PAYLOAD_TYPE};
+use enclave_protocol::request::{ActionName, Describe, REQUEST_PAYLOAD_TYPE};
 
-use crate::result::{host_state, load_balancer_state};
+use crate::balancers::listed;
+use crate::result::host_state;
 use crate::tenant::Rules;
 
 /// The inventory after `order.after`. Hosts that have ended are not part of it.
@@ -45,7 +46,15 @@ pub(crate) fn inventory(order: &Describe, observed: &Observed, rules: &Rules) ->
             Reading::Unknown(_) => Vec::new(),
             Reading::Known(balancing) => {
                 let balancers = balancing.load_balancers.iter();
-                balancers.filter_map(|(name, balancer)| listed(name, balancer, balancing)).collect()
+                let row = |(name, balancer): (&String, &ObservedLoadBalancer)| {
+                    let owner = balancer.owner.clone()?;
+                    Some(InventoryLoadBalancer {
+                        application: owner.application,
+                        cluster: owner.cluster,
+                        load_balancer: listed(name, balancer, balancing)?,
+                    })
+                };
+                balancers.filter_map(row).collect()
             }
         },
         truncated,
@@ -62,54 +71,20 @@ pub(crate) fn mark_ready(inventory: &mut Inventory, records: &BTreeMap<HostId, H
     }
 }
 
-fn listed(
-    name: &str,
-    balancer: &ObservedLoadBalancer,
-    balancing: &ObservedBalancing,
-) -> Option<InventoryLoadBalancer> {
-    let owner = balancer.owner.clone()?;
-    let mut targets: BTreeSet<HostId> = BTreeSet::new();
-    let mut endpoints = Vec::new();
-    for (port, listener) in &balancer.listeners {
-        let group = listener.target_group.as_ref().and_then(|name| balancing.target_groups.get(name));
-        if let Some(group) = group {
-            targets.extend(group.targets.iter().cloned());
-            endpoints.push(Endpoint {
-                port: *port,
-                protocol: EndpointProtocol::Tcp,
-                target_port: group.port,
-            });
-        }
-    }
-    Some(InventoryLoadBalancer {
-        application: owner.application,
-        cluster: owner.cluster,
-        load_balancer: LoadBalancerResult {
-            name: name.to_owned(),
-            arn: Some(balancer.arn.clone()),
-            dns_name: Some(balancer.dns_name.clone()),
-            state: load_balancer_state(balancer.state),
-            scheme: balancer.scheme?,
-            endpoints,
-            targets: targets.into_iter().collect(),
-        },
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use enclave_core::reconcile::{
-        BalancerState, InstanceState, ObservedHost, ObservedListener, ObservedTargetGroup,
-    };
+    use enclave_core::reconcile::{InstanceState, ObservedBalancing, ObservedHost};
     use enclave_gate::Gate;
     use enclave_gate::rules::{Limits, Revocations};
-    use enclave_protocol::reply::{HostState, LoadBalancerState};
+    use enclave_protocol::reply::HostState;
     use enclave_protocol::request::Scheme;
 
     use super::*;
-    use crate::fixtures::{foundation, host, image, in_states, observed_host, owner, seen};
+    use crate::fixtures::{
+        foundation, host, image, in_states, observed_balancer, observed_host, owner, seen,
+    };
 
     fn rules() -> Rules {
         let gate = Gate {
@@ -174,52 +149,25 @@ mod tests {
     }
 
     #[test]
-    fn only_balancers_of_ours_are_listed_with_their_ports_and_hosts() {
-        let listener = |target_group: Option<&str>| ObservedListener {
-            arn: "arn".to_owned(),
-            target_group: target_group.map(str::to_owned),
-            configured: true,
-        };
-        let balancer = |owner, scheme| ObservedLoadBalancer {
-            arn: "arn".to_owned(),
-            dns_name: "dns".to_owned(),
-            state: BalancerState::Active,
-            scheme,
-            owner,
-            listeners: [(443, listener(Some("group"))), (444, listener(None))].into(),
-            configured: true,
-        };
-        let group = ObservedTargetGroup {
-            arn: "arn".to_owned(),
-            owner: Some(owner()),
-            balancer: None,
-            port: 8080,
-            targets: [host(2), host(1)].into(),
-            configured: true,
-        };
+    fn only_balancers_of_ours_are_listed_of_either_scheme() {
+        let balancer = |owner, scheme| ObservedLoadBalancer { owner, scheme, ..observed_balancer() };
         let balancing = ObservedBalancing {
             load_balancers: [
                 ("ours".to_owned(), balancer(Some(owner()), Some(Scheme::Public))),
                 ("foreign".to_owned(), balancer(None, Some(Scheme::Public))),
-                ("internal".to_owned(), balancer(Some(owner()), None)),
+                ("private".to_owned(), balancer(Some(owner()), Some(Scheme::Private))),
+                ("strange".to_owned(), balancer(Some(owner()), None)),
             ]
             .into(),
-            target_groups: [("group".to_owned(), group)].into(),
+            ..ObservedBalancing::default()
         };
         let observed = Observed { balancing: Reading::Known(balancing), ..seen([].into()) };
         let listed = inventory(&Describe::default(), &observed, &rules());
-        let [only] = listed.load_balancers.as_slice() else { panic!("{:?}", listed.load_balancers) };
-        assert_eq!((&only.application, &only.cluster), (&owner().application, &owner().cluster));
-        let expected = LoadBalancerResult {
-            name: "ours".to_owned(),
-            arn: Some("arn".to_owned()),
-            dns_name: Some("dns".to_owned()),
-            state: LoadBalancerState::Active,
-            scheme: Scheme::Public,
-            endpoints: vec![Endpoint { port: 443, protocol: EndpointProtocol::Tcp, target_port: 8080 }],
-            targets: vec![host(1), host(2)],
-        };
-        assert_eq!(only.load_balancer, expected);
+        let [ours, private] = listed.load_balancers.as_slice() else { panic!("{:?}", listed.load_balancers) };
+        assert_eq!((&ours.application, &ours.cluster), (&owner().application, &owner().cluster));
+        let told = |row: &InventoryLoadBalancer| (row.load_balancer.name.clone(), row.load_balancer.scheme);
+        assert_eq!(told(ours), ("ours".to_owned(), Scheme::Public));
+        assert_eq!(told(private), ("private".to_owned(), Scheme::Private));
         assert_eq!(listed.images, [image()]);
     }
 

@@ -5,6 +5,7 @@
 //! `work`, `apply` and `ending` are the thin shell around them.
 
 mod apply;
+mod balancers;
 mod bind;
 mod capacity;
 mod check;

@@ -2,12 +2,16 @@
 
 use enclave_core::aws::AwsFailure;
 use enclave_core::ledger::{HostStage, RequestRecord};
-use enclave_core::reconcile::{BalancerState, Finding, Observed, Plan, Reading, Step};
+use enclave_core::reconcile::{
+    BalancerState, DesiredLoadBalancer, EndpointServiceState, Finding, Observed, Plan, Reading, Step,
+    service_of,
+};
 use enclave_protocol::code::Code;
 use enclave_protocol::reply::Status;
 use enclave_protocol::request::{Order, ProvisionHosts, Request};
 use jiff::Timestamp;
 
+use crate::balancers::superseded;
 use crate::desired::{desired_load_balancer, refusal};
 use crate::tenant::Rules;
 
@@ -50,12 +54,14 @@ pub(crate) fn outcome(
         Order::ProvisionHosts(order) => provisioned(order, record, plan),
         Order::DeprovisionHosts(order) => deprovisioned(order.host_ids.len(), record),
         Order::ConfigureLoadBalancer(order) => {
-            let name = desired_load_balancer(order, &rules.foundation).name;
-            balanced(&name, record, observed, plan)
+            balanced(&desired_load_balancer(order, &rules.foundation), record, observed, plan)
         }
-        Order::RemoveLoadBalancer(order) => plan
-            .is_converged()
-            .then(|| Outcome::done(format!("{} {} has no load balancer", order.application, order.cluster))),
+        Order::RemoveLoadBalancer(order) => plan.is_converged().then(|| {
+            Outcome::done(match &order.name {
+                Some(name) => format!("load balancer {name} is removed"),
+                None => format!("{} {} has no load balancer", order.application, order.cluster),
+            })
+        }),
         Order::Describe(_) => None,
     };
     let late = || {
@@ -101,7 +107,12 @@ fn deprovisioned(asked: usize, record: &RequestRecord) -> Option<Outcome> {
     (gone == asked).then(|| Outcome::done(format!("{gone} hosts are terminated")))
 }
 
-fn balanced(name: &str, record: &RequestRecord, observed: &Observed, plan: &Plan) -> Option<Outcome> {
+fn balanced(
+    desired: &DesiredLoadBalancer,
+    record: &RequestRecord,
+    observed: &Observed,
+    plan: &Plan,
+) -> Option<Outcome> {
     if let Some(failure) = refusal(record) {
         return Some(Outcome::refused_by_aws(failure));
     }
@@ -112,17 +123,33 @@ fn balanced(name: &str, record: &RequestRecord, observed: &Observed, plan: &Plan
     if let Some(name) = conflict {
         return Some(Outcome::failed(Code::NameConflict, format!("{name} exists and is not this enclave's")));
     }
-    let balancer = match &observed.balancing {
-        Reading::Known(balancing) => balancing.load_balancers.get(name)?,
-        Reading::Unknown(_) => return None,
-    };
+    let Reading::Known(balancing) = &observed.balancing else { return None };
+    let name = &desired.name;
+    let balancer = balancing.load_balancers.get(name)?;
     if balancer.state == BalancerState::Failed {
         return Some(Outcome::failed(
             Code::AwsRefused,
             format!("AWS reports load balancer {name} as failed"),
         ));
     }
-    plan.is_converged().then(|| Outcome::done(format!("load balancer {name} is active")))
+    if desired.private_link.is_some()
+        && let Some((id, service)) = service_of(&desired.owner, name, balancing)
+        && service.state == EndpointServiceState::Failed
+    {
+        return Some(Outcome::failed(
+            Code::AwsRefused,
+            format!("AWS reports endpoint service {id} as failed"),
+        ));
+    }
+    plan.is_converged().then(|| {
+        let superseded = superseded(name, &desired.owner, balancing);
+        Outcome::done(if superseded.is_empty() {
+            format!("load balancer {name} is active")
+        } else {
+            let old = superseded.join(", ");
+            format!("load balancer {name} is active; {old} stays until it is removed by its name")
+        })
+    })
 }
 
 #[cfg(test)]
@@ -135,15 +162,16 @@ mod tests {
         HostFault,
         HostStage::{Gone, Launched, Ready, Unfit, Unwanted},
     };
-    use enclave_core::reconcile::{ObservedBalancing, ObservedLoadBalancer, Step};
+    use enclave_core::reconcile::{ObservedBalancing, ObservedEndpointService, ObservedLoadBalancer, Step};
     use enclave_gate::Gate;
     use enclave_gate::rules::{Limits, Revocations};
-    use enclave_protocol::request::Scheme;
+    use enclave_protocol::request::PrivateLink;
 
     use super::*;
     use crate::fixtures::{
-        CLAIMED, at, configure, deprovision, foundation, host, id, launch, launched, pool, provision, record,
-        refused, remove, request, seen, target_group_call, with_hosts,
+        CLAIMED, at, configure, deprovision, desired_of, foundation, host, id, launch, launched,
+        observed_balancer, observed_service, pool, provision, record, refused, remove, request, seen,
+        target_group_call, with_hosts,
     };
 
     fn rules() -> Rules {
@@ -265,23 +293,44 @@ mod tests {
     }
 
     fn balancer(state: BalancerState) -> Observed {
-        let order = match configure() {
-            Order::ConfigureLoadBalancer(order) => order,
-            other => panic!("{other:?}"),
+        let found = ObservedLoadBalancer { state, ..observed_balancer() };
+        let balancing = ObservedBalancing {
+            load_balancers: [(desired_of(configure()).name, found)].into(),
+            ..ObservedBalancing::default()
         };
-        let found = ObservedLoadBalancer {
-            arn: "arn".to_owned(),
-            dns_name: "dns".to_owned(),
-            state,
-            scheme: Some(Scheme::Public),
-            owner: None,
-            listeners: [].into(),
-            configured: true,
-        };
-        let name = desired_load_balancer(&order, &foundation()).name;
-        let balancing =
-            ObservedBalancing { load_balancers: [(name, found)].into(), target_groups: [].into() };
         Observed { balancing: Reading::Known(balancing), ..seen(BTreeMap::new()) }
+    }
+
+    fn linked() -> Order {
+        let Order::ConfigureLoadBalancer(mut order) = configure() else { panic!() };
+        order.private_link = Some(PrivateLink {
+            allowed_principals: vec!["arn:aws:iam::111122223333:root".parse().unwrap()],
+            acceptance_required: true,
+        });
+        Order::ConfigureLoadBalancer(order)
+    }
+
+    #[test]
+    fn an_endpoint_service_that_failed_fails_the_order_that_wants_it() {
+        let mut observed = balancer(BalancerState::Active);
+        let Reading::Known(balancing) = &mut observed.balancing else { panic!() };
+        let service = ObservedEndpointService {
+            state: EndpointServiceState::Failed,
+            ..observed_service(&desired_of(configure()).name)
+        };
+        balancing.endpoint_services.insert("vpce-svc-1".to_owned(), service);
+        assert_eq!(ended(linked(), &record(), &observed, &waiting(), CLAIMED), failed(Code::AwsRefused));
+        assert_eq!(ended(configure(), &record(), &observed, &waiting(), CLAIMED), None, "it is removed");
+    }
+
+    #[test]
+    fn what_was_superseded_is_named_until_it_is_removed() {
+        let mut observed = balancer(BalancerState::Active);
+        let Reading::Known(balancing) = &mut observed.balancing else { panic!() };
+        balancing.load_balancers.insert("old".to_owned(), observed_balancer());
+        let done =
+            outcome(&request(configure()), &record(), &rules(), &observed, &Plan::default(), at(CLAIMED));
+        assert!(done.unwrap().message.contains("old stays until it is removed"));
     }
 
     #[test]

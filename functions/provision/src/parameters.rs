@@ -1,7 +1,8 @@
 //! The exact parameters of a creating step.
 
 use enclave_core::creation::{
-    CreateListener, CreateLoadBalancer, CreateTargetGroup, Creation, RunInstances, client_token,
+    CreateEndpointService, CreateListener, CreateLoadBalancer, CreateTargetGroup, Creation, RunInstances,
+    client_token, endpoint_service_token,
 };
 use enclave_core::foundation::Foundation;
 use enclave_core::reconcile::{ObservedBalancing, Step};
@@ -59,17 +60,30 @@ pub(crate) fn creation(
                 tags: tags(owner),
             }))
         }
+        Step::CreateEndpointService { balancer, owner, acceptance_required } => {
+            let load_balancer_arn = observed?.load_balancers.get(balancer)?.arn.clone();
+            let mut tags = tags(owner);
+            tags.insert(tags::LOAD_BALANCER.to_owned(), balancer.clone());
+            Some(Creation::CreateVpcEndpointServiceConfiguration(CreateEndpointService {
+                client_token: endpoint_service_token(request_id, &load_balancer_arn),
+                load_balancer_arn,
+                acceptance_required: *acceptance_required,
+                tags,
+            }))
+        }
         _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use enclave_core::reconcile::{BalancerState, ObservedLoadBalancer, ObservedTargetGroup};
+    use enclave_core::reconcile::ObservedTargetGroup;
     use enclave_protocol::request::Scheme;
 
     use super::*;
-    use crate::fixtures::{foundation, host, id, image, owner, pool};
+    use crate::fixtures::{
+        configure, desired_of, foundation, host, id, image, observed_balancer, owner, pool,
+    };
 
     fn tags(more: &[(&str, &str)]) -> std::collections::BTreeMap<String, String> {
         [
@@ -161,15 +175,7 @@ mod tests {
         let mut seen = ObservedBalancing::default();
         assert_eq!(created(&step, None), None, "nothing could be read");
         assert_eq!(created(&step, Some(&seen)), None, "no balancer");
-        let balancer = ObservedLoadBalancer {
-            arn: "arn:balancer".to_owned(),
-            dns_name: String::new(),
-            state: BalancerState::Active,
-            scheme: Some(Scheme::Public),
-            owner: Some(owner()),
-            listeners: [].into(),
-            configured: true,
-        };
+        let balancer = observed_balancer();
         seen.load_balancers.insert("balancer".to_owned(), balancer);
         assert_eq!(created(&step, Some(&seen)), None, "no group");
         let group = ObservedTargetGroup {
@@ -178,7 +184,8 @@ mod tests {
             balancer: Some("balancer".to_owned()),
             port: 8080,
             targets: [].into(),
-            configured: true,
+            settings: None,
+            health_check: None,
         };
         seen.target_groups.insert("group".to_owned(), group);
         let expected = CreateListener {
@@ -191,15 +198,42 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_service_stands_before_the_balancer_that_was_seen_and_has_the_requests_token() {
+        let step = Step::CreateEndpointService {
+            balancer: "balancer".to_owned(),
+            owner: owner(),
+            acceptance_required: true,
+        };
+        let mut seen = ObservedBalancing::default();
+        assert_eq!(created(&step, Some(&seen)), None, "no balancer");
+        seen.load_balancers.insert("balancer".to_owned(), observed_balancer());
+        let expected = CreateEndpointService {
+            client_token: "709c9f3fe802b8d10e08507ff02600a10a6bb908acaedff2e2a10e5b8c7faa5c".to_owned(),
+            load_balancer_arn: "arn:balancer".to_owned(),
+            acceptance_required: true,
+            tags: tags(&[("enclave:load-balancer", "balancer")]),
+        };
+        assert_eq!(
+            created(&step, Some(&seen)),
+            Some(Creation::CreateVpcEndpointServiceConfiguration(expected))
+        );
+    }
+
+    #[test]
     fn a_step_that_creates_nothing_has_no_creating_call() {
         let name = || "a".to_owned();
         for step in [
             Step::Terminate { hosts: vec![host(1)] },
-            Step::ConfigureTargetGroup { name: name() },
+            Step::ConfigureTargetGroup {
+                name: name(),
+                settings: desired_of(configure()).settings.target_group,
+            },
             Step::RegisterTargets { target_group: name(), hosts: vec![host(1)] },
             Step::DeleteListener { balancer: name(), port: 1 },
             Step::DeleteBalancer { name: name() },
             Step::DeleteTargetGroup { name: name() },
+            Step::RejectConnections { service: name(), endpoints: vec![name()] },
+            Step::DeleteEndpointService { service: name() },
         ] {
             assert_eq!(created(&step, Some(&ObservedBalancing::default())), None, "{step:?}");
         }

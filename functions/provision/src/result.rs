@@ -6,17 +6,14 @@ use enclave_core::aws::ErrorClass;
 use enclave_core::creation::{Answer, Pool};
 use enclave_core::foundation::Foundation;
 use enclave_core::ledger::{HostProgress, HostStage, RequestRecord};
-use enclave_core::reconcile::{
-    BalancerState, InstanceState, Observed, ObservedHost, ObservedLoadBalancer, Reading,
-};
+use enclave_core::reconcile::{InstanceState, Observed, ObservedHost, Reading};
 use enclave_protocol::code::Code;
 use enclave_protocol::names::HostId;
-use enclave_protocol::reply::{
-    HostResult, HostState, LoadBalancerResult, LoadBalancerState, MissingHosts, Reply, Status,
-};
-use enclave_protocol::request::{ConfigureLoadBalancer, Mode, Order, Request};
+use enclave_protocol::reply::{HostResult, HostState, MissingHosts, Reply, Status};
+use enclave_protocol::request::{Mode, Order, Request};
 use jiff::Timestamp;
 
+use crate::balancers::ordered;
 use crate::desired::desired_load_balancer;
 use crate::outcome::Outcome;
 use crate::reply::bare;
@@ -46,12 +43,12 @@ pub(crate) fn result(
         reply.missing = missing_hosts(request, record, outcome);
     }
     if let (Order::ConfigureLoadBalancer(order), true) = (&request.order, record.accepted) {
-        let name = desired_load_balancer(order, foundation).name;
-        let found = match &observed.balancing {
-            Reading::Known(balancing) => balancing.load_balancers.get(&name),
+        let desired = desired_load_balancer(order, foundation);
+        let balancing = match &observed.balancing {
+            Reading::Known(balancing) => Some(balancing),
             Reading::Unknown(_) => None,
         };
-        reply.load_balancer = Some(load_balancer_result(&name, order, found));
+        reply.load_balancer = Some(ordered(&desired.name, order, &desired.owner, balancing));
     }
     reply
 }
@@ -130,37 +127,13 @@ fn untried_pools(record: &RequestRecord) -> impl Iterator<Item = String> {
     untried.map(|closed| format!("{}: left alone until {:.0}: {}", closed.pool, closed.until, closed.why))
 }
 
-fn load_balancer_result(
-    name: &str,
-    order: &ConfigureLoadBalancer,
-    found: Option<&ObservedLoadBalancer>,
-) -> LoadBalancerResult {
-    LoadBalancerResult {
-        name: name.to_owned(),
-        arn: found.map(|balancer| balancer.arn.clone()),
-        dns_name: found.map(|balancer| balancer.dns_name.clone()),
-        state: found.map_or(LoadBalancerState::Absent, |balancer| load_balancer_state(balancer.state)),
-        scheme: order.scheme,
-        endpoints: order.endpoints.clone(),
-        targets: order.targets.clone(),
-    }
-}
-
-/// A load balancer's state as replies name it.
-pub(crate) fn load_balancer_state(state: BalancerState) -> LoadBalancerState {
-    match state {
-        BalancerState::Provisioning => LoadBalancerState::Provisioning,
-        BalancerState::Active => LoadBalancerState::Active,
-        BalancerState::Failed => LoadBalancerState::Failed,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use enclave_core::aws::ErrorClass as Class;
     use enclave_core::capacity::ClosedPool;
     use enclave_core::creation::StoredCall;
     use enclave_core::ledger::HostFault;
+    use enclave_protocol::reply::LoadBalancerState;
 
     use super::*;
     use crate::fixtures::{

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use crate::apply::Applied;
 use crate::bind::bind;
-use crate::check::check_order;
+use crate::check::{check_order, meant_by};
 use crate::desired::{desired, desired_load_balancer, owner};
 use crate::facts::other_hosts;
 use crate::handler::{Retry, count};
@@ -264,23 +264,13 @@ impl Work<'_> {
             }
             Order::ConfigureLoadBalancer(order) => {
                 let name = desired_load_balancer(order, &self.rules.foundation).name;
-                let wanted = LoadBalancerRecord {
-                    application: order.application.clone(),
-                    cluster: order.cluster.clone(),
-                    request_id: request.request_id,
-                    endpoints: order.endpoints.clone(),
-                    targets: order.targets.clone(),
-                    present: true,
-                };
+                let wanted = LoadBalancerRecord::wanted(request.request_id, order);
                 host_records::want_load_balancer(self.store, &name, wanted).await?;
             }
             Order::RemoveLoadBalancer(order) => {
-                let owner = owner(&order.application, &order.cluster);
                 if let Reading::Known(balancing) = &observed.balancing {
-                    for (name, balancer) in &balancing.load_balancers {
-                        if balancer.owner.as_ref() == Some(&owner) {
-                            host_records::want_no_load_balancer(self.store, name, request.request_id).await?;
-                        }
+                    for name in meant_by(order, balancing) {
+                        host_records::want_no_load_balancer(self.store, name, request.request_id).await?;
                     }
                 }
             }

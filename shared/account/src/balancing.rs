@@ -3,17 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_elasticloadbalancingv2::types::{
-    Listener, LoadBalancer, LoadBalancerSchemeEnum, LoadBalancerStateEnum, TargetGroup, TargetHealthStateEnum,
+    EnforceSecurityGroupInboundRulesOnPrivateLinkTrafficEnum as Enforce, Listener, LoadBalancer,
+    LoadBalancerSchemeEnum, LoadBalancerStateEnum, TargetGroup, TargetHealthStateEnum,
 };
 use enclave_core::aws::AwsFailure;
 use enclave_core::reconcile::{
-    BalancerState, ObservedBalancing, ObservedListener, ObservedLoadBalancer, ObservedTargetGroup, Reading,
+    BalancerSecurity, BalancerSettings, BalancerState, ListenerSettings, ObservedBalancing, ObservedListener,
+    ObservedLoadBalancer, ObservedTargetGroup, Reading, TargetGroupSettings,
 };
 use enclave_core::tags::{self, Owner};
 use enclave_protocol::request::Scheme;
 
 use crate::Account;
-use crate::settings::{CROSS_ZONE, DEREGISTRATION_DELAY, PRESERVE_CLIENT_IP, TCP_IDLE_TIMEOUT, all_set};
+use crate::settings::{
+    attributes, balancer_settings, health_check, listener_settings, target_group_settings,
+};
 
 /// Most resources of one `DescribeTags` call
 /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTags.html>).
@@ -33,7 +37,7 @@ pub enum BalancingScope<'a> {
 }
 
 impl BalancingScope<'_> {
-    fn contains(self, owner: Option<&Owner>) -> bool {
+    pub(crate) fn contains(self, owner: Option<&Owner>) -> bool {
         match self {
             Self::Enclave => owner.is_some(),
             Self::Owner(wanted) => owner == Some(wanted),
@@ -82,7 +86,8 @@ impl Account {
                 } else {
                     BTreeMap::new()
                 },
-                configured: !in_scope || self.is_balancer_configured(arn).await?,
+                settings: if in_scope { self.balancer_settings(arn).await? } else { None },
+                security: security(balancer),
             };
             observed.load_balancers.insert(name.to_owned(), found);
         }
@@ -98,10 +103,12 @@ impl Account {
                 balancer: tags.get(arn).and_then(|tags| tags.get(tags::LOAD_BALANCER)).cloned(),
                 port: group.port().and_then(|port| port.try_into().ok()).unwrap_or_default(),
                 targets: if in_scope { self.targets_of(arn).await? } else { BTreeSet::new() },
-                configured: !in_scope || self.is_target_group_configured(arn).await?,
+                settings: if in_scope { self.target_group_settings(arn).await? } else { None },
+                health_check: health_check(group),
             };
             observed.target_groups.insert(name.to_owned(), found);
         }
+        observed.endpoint_services = self.endpoint_services(scope).await?;
         Ok(observed)
     }
 
@@ -176,7 +183,7 @@ impl Account {
                     target_group: forwards_to(listener)
                         .and_then(|arn| group_names.get(arn))
                         .map(|name| (*name).to_owned()),
-                    configured: self.is_listener_configured(arn).await?,
+                    settings: self.listener_settings(arn).await?,
                 };
                 found.insert(port, observed);
             }
@@ -206,7 +213,7 @@ impl Account {
             .collect())
     }
 
-    async fn is_balancer_configured(&self, arn: &str) -> Result<bool, AwsFailure> {
+    async fn balancer_settings(&self, arn: &str) -> Result<Option<BalancerSettings>, AwsFailure> {
         let output = self
             .elb
             .describe_load_balancer_attributes()
@@ -214,10 +221,10 @@ impl Account {
             .send()
             .await
             .map_err(|error| AwsFailure::new("DescribeLoadBalancerAttributes", &error))?;
-        Ok(all_set(&[CROSS_ZONE], output.attributes().iter().map(|a| (a.key(), a.value()))))
+        Ok(balancer_settings(&attributes(output.attributes().iter().map(|a| (a.key(), a.value())))))
     }
 
-    async fn is_listener_configured(&self, arn: &str) -> Result<bool, AwsFailure> {
+    async fn listener_settings(&self, arn: &str) -> Result<Option<ListenerSettings>, AwsFailure> {
         let output = self
             .elb
             .describe_listener_attributes()
@@ -225,10 +232,10 @@ impl Account {
             .send()
             .await
             .map_err(|error| AwsFailure::new("DescribeListenerAttributes", &error))?;
-        Ok(all_set(&[TCP_IDLE_TIMEOUT], output.attributes().iter().map(|a| (a.key(), a.value()))))
+        Ok(listener_settings(&attributes(output.attributes().iter().map(|a| (a.key(), a.value())))))
     }
 
-    async fn is_target_group_configured(&self, arn: &str) -> Result<bool, AwsFailure> {
+    async fn target_group_settings(&self, arn: &str) -> Result<Option<TargetGroupSettings>, AwsFailure> {
         let output = self
             .elb
             .describe_target_group_attributes()
@@ -236,8 +243,7 @@ impl Account {
             .send()
             .await
             .map_err(|error| AwsFailure::new("DescribeTargetGroupAttributes", &error))?;
-        let wanted = [DEREGISTRATION_DELAY, PRESERVE_CLIENT_IP];
-        Ok(all_set(&wanted, output.attributes().iter().map(|a| (a.key(), a.value()))))
+        Ok(target_group_settings(&attributes(output.attributes().iter().map(|a| (a.key(), a.value())))))
     }
 }
 
@@ -252,8 +258,18 @@ fn balancer_state(balancer: &LoadBalancer) -> BalancerState {
 fn scheme(balancer: &LoadBalancer) -> Option<Scheme> {
     match balancer.scheme() {
         Some(LoadBalancerSchemeEnum::InternetFacing) => Some(Scheme::Public),
+        Some(LoadBalancerSchemeEnum::Internal) => Some(Scheme::Private),
         _ => None,
     }
+}
+
+/// What guards a balancer; none where AWS does not say whether it holds for `PrivateLink`.
+fn security(balancer: &LoadBalancer) -> Option<BalancerSecurity> {
+    let enforced = balancer.enforce_security_group_inbound_rules_on_private_link_traffic()?;
+    Some(BalancerSecurity {
+        security_group_ids: balancer.security_groups().iter().cloned().collect(),
+        enforced_on_private_link: enforced == Enforce::On.as_str(),
+    })
 }
 
 /// The one target group a listener of ours forwards to.

@@ -1,13 +1,20 @@
 //! Calls that change or remove something. Each may be made again: AWS answers the same, or that it is done.
 
-use aws_sdk_elasticloadbalancingv2::types as elb;
+use aws_sdk_elasticloadbalancingv2::types::{
+    self as elb, EnforceSecurityGroupInboundRulesOnPrivateLinkTrafficEnum as Enforce,
+};
 use enclave_core::aws::{AwsFailure, ErrorClass};
-use enclave_core::reconcile::{ObservedBalancing, Step};
+use enclave_core::reconcile::{
+    BalancerSecurity, BalancerSettings, HealthCheckSettings, ListenerSettings, ObservedBalancing, Step,
+    TargetGroupSettings,
+};
 use enclave_protocol::names::HostId;
 
 use crate::Account;
 use crate::create::forward_to;
-use crate::settings::{CROSS_ZONE, DEREGISTRATION_DELAY, PRESERVE_CLIENT_IP, TCP_IDLE_TIMEOUT};
+use crate::settings::{
+    TRAFFIC_PORT, balancer_attributes, health_check_protocol, listener_attributes, target_group_attributes,
+};
 
 impl Account {
     /// Takes a step that creates nothing; `observed` holds the ARNs of what the step names.
@@ -16,14 +23,20 @@ impl Account {
     pub async fn change(&self, step: &Step, observed: &ObservedBalancing) -> Result<(), AwsFailure> {
         match step {
             Step::Terminate { hosts } => self.terminate(hosts).await,
-            Step::ConfigureTargetGroup { name } => {
-                self.configure_target_group(target_group_arn(observed, name)?).await
+            Step::ConfigureTargetGroup { name, settings } => {
+                self.configure_target_group(target_group_arn(observed, name)?, *settings).await
             }
-            Step::ConfigureBalancer { name } => {
-                self.configure_balancer(load_balancer_arn(observed, name)?).await
+            Step::ConfigureHealthCheck { target_group, check } => {
+                self.configure_health_check(target_group_arn(observed, target_group)?, check).await
             }
-            Step::ConfigureListener { balancer, port } => {
-                self.configure_listener(listener_arn(observed, balancer, *port)?).await
+            Step::ConfigureBalancer { name, settings } => {
+                self.configure_balancer(load_balancer_arn(observed, name)?, *settings).await
+            }
+            Step::SecureBalancer { name, security } => {
+                self.secure_balancer(load_balancer_arn(observed, name)?, security).await
+            }
+            Step::ConfigureListener { balancer, port, settings } => {
+                self.configure_listener(listener_arn(observed, balancer, *port)?, *settings).await
             }
             Step::PointListener { balancer, port, target_group } => {
                 let target_group = target_group_arn(observed, target_group)?;
@@ -44,7 +57,18 @@ impl Account {
             Step::DeleteTargetGroup { name } => {
                 self.delete_target_group(target_group_arn(observed, name)?).await
             }
+            Step::ConfigureEndpointService { service, acceptance_required, add_ip_address_types } => {
+                self.configure_endpoint_service(service, *acceptance_required, add_ip_address_types).await
+            }
+            Step::ChangePrincipals { service, add, remove } => {
+                self.change_principals(service, add, remove).await
+            }
+            Step::RejectConnections { service, endpoints } => {
+                self.reject_connections(service, endpoints).await
+            }
+            Step::DeleteEndpointService { service } => self.delete_endpoint_service(service).await,
             Step::Launch { .. }
+            | Step::CreateEndpointService { .. }
             | Step::CreateTargetGroup { .. }
             | Step::CreateBalancer { .. }
             | Step::CreateListener { .. } => Err(AwsFailure {
@@ -66,8 +90,12 @@ impl Account {
             .map_err(|error| AwsFailure::new("TerminateInstances", &error))
     }
 
-    async fn configure_target_group(&self, arn: &str) -> Result<(), AwsFailure> {
-        let attributes = [DEREGISTRATION_DELAY, PRESERVE_CLIENT_IP]
+    async fn configure_target_group(
+        &self,
+        arn: &str,
+        settings: TargetGroupSettings,
+    ) -> Result<(), AwsFailure> {
+        let attributes = target_group_attributes(settings)
             .map(|(key, value)| elb::TargetGroupAttribute::builder().key(key).value(value).build());
         self.elb
             .modify_target_group_attributes()
@@ -79,24 +107,57 @@ impl Account {
             .map_err(|error| AwsFailure::new("ModifyTargetGroupAttributes", &error))
     }
 
-    async fn configure_balancer(&self, arn: &str) -> Result<(), AwsFailure> {
-        let (key, value) = CROSS_ZONE;
+    async fn configure_health_check(&self, arn: &str, check: &HealthCheckSettings) -> Result<(), AwsFailure> {
+        let number = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
+        self.elb
+            .modify_target_group()
+            .target_group_arn(arn)
+            .health_check_protocol(health_check_protocol(check.protocol))
+            .health_check_port(check.port.map_or_else(|| TRAFFIC_PORT.to_owned(), |port| port.to_string()))
+            .set_health_check_path(check.path.clone())
+            .health_check_interval_seconds(number(check.interval_seconds))
+            .health_check_timeout_seconds(number(check.timeout_seconds))
+            .healthy_threshold_count(number(check.healthy_threshold))
+            .unhealthy_threshold_count(number(check.unhealthy_threshold))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| AwsFailure::new("ModifyTargetGroup", &error))
+    }
+
+    async fn configure_balancer(&self, arn: &str, settings: BalancerSettings) -> Result<(), AwsFailure> {
+        let attributes = balancer_attributes(settings)
+            .map(|(key, value)| elb::LoadBalancerAttribute::builder().key(key).value(value).build());
         self.elb
             .modify_load_balancer_attributes()
             .load_balancer_arn(arn)
-            .attributes(elb::LoadBalancerAttribute::builder().key(key).value(value).build())
+            .set_attributes(Some(attributes.into()))
             .send()
             .await
             .map(drop)
             .map_err(|error| AwsFailure::new("ModifyLoadBalancerAttributes", &error))
     }
 
-    async fn configure_listener(&self, arn: &str) -> Result<(), AwsFailure> {
-        let (key, value) = TCP_IDLE_TIMEOUT;
+    async fn secure_balancer(&self, arn: &str, security: &BalancerSecurity) -> Result<(), AwsFailure> {
+        let enforced = if security.enforced_on_private_link { Enforce::On } else { Enforce::Off };
+        self.elb
+            .set_security_groups()
+            .load_balancer_arn(arn)
+            .set_security_groups(Some(security.security_group_ids.iter().cloned().collect()))
+            .enforce_security_group_inbound_rules_on_private_link_traffic(enforced)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| AwsFailure::new("SetSecurityGroups", &error))
+    }
+
+    async fn configure_listener(&self, arn: &str, settings: ListenerSettings) -> Result<(), AwsFailure> {
+        let attributes = listener_attributes(settings)
+            .map(|(key, value)| elb::ListenerAttribute::builder().key(key).value(value).build());
         self.elb
             .modify_listener_attributes()
             .listener_arn(arn)
-            .attributes(elb::ListenerAttribute::builder().key(key).value(value).build())
+            .set_attributes(Some(attributes.into()))
             .send()
             .await
             .map(drop)

@@ -16,12 +16,12 @@ use crate::Account;
 pub enum Made {
     /// Instances.
     Hosts(Vec<HostId>),
-    /// Something with an ARN.
+    /// Something with an ARN, or an endpoint service by its id.
     Arn(String),
 }
 
 impl Account {
-    /// Makes the call. Made again with the same parameters it returns what the first one made: `RunInstances` by its
+    /// Makes the call. Made again with the same parameters it returns what the first one made: the EC2 calls by their
     /// client token, the `ELBv2` calls by their names and settings.
     pub async fn create(&self, creation: &Creation) -> Result<Made, AwsFailure> {
         match creation {
@@ -31,6 +31,9 @@ impl Account {
                 self.create_load_balancer(balancer).await.map(Made::Arn)
             }
             Creation::CreateListener(listener) => self.create_listener(listener).await.map(Made::Arn),
+            Creation::CreateVpcEndpointServiceConfiguration(service) => {
+                self.create_endpoint_service(service).await.map(Made::Arn)
+            }
         }
     }
 
@@ -84,6 +87,7 @@ impl Account {
         let call = "CreateLoadBalancer";
         let scheme = match balancer.scheme {
             Scheme::Public => elb::LoadBalancerSchemeEnum::InternetFacing,
+            Scheme::Private => elb::LoadBalancerSchemeEnum::Internal,
         };
         let output = self
             .elb
@@ -123,7 +127,10 @@ pub(crate) fn forward_to(target_group_arn: &str) -> elb::Action {
     elb::Action::builder().r#type(elb::ActionTypeEnum::Forward).target_group_arn(target_group_arn).build()
 }
 
-fn tag_specification(resource: ec2::ResourceType, tags: &BTreeMap<String, String>) -> ec2::TagSpecification {
+pub(crate) fn tag_specification(
+    resource: ec2::ResourceType,
+    tags: &BTreeMap<String, String>,
+) -> ec2::TagSpecification {
     let tags = tags.iter().map(|(key, value)| ec2::Tag::builder().key(key).value(value).build()).collect();
     ec2::TagSpecification::builder().resource_type(resource).set_tags(Some(tags)).build()
 }

@@ -8,6 +8,7 @@ mod create;
 mod hosts;
 mod instance_types;
 mod pacer;
+mod private_link;
 mod settings;
 
 use aws_config::SdkConfig;

@@ -47,7 +47,7 @@ pub enum ErrorClass {
     Refused,
     /// The call itself is wrong.
     BadInput,
-    /// What the call names is still used by something else.
+    /// What the call names is still used by something else, or passes to another state.
     InUse,
     /// A fault on the way or at AWS; whether the call took effect is not known.
     Transient,
@@ -100,6 +100,17 @@ impl AwsFailure {
         Self { call: call.to_owned(), class, code: code.to_owned(), message }
     }
 
+    /// Classifies an error that stands in an answer of 200, for one of the things `call` names.
+    pub fn listed(call: &str, code: Option<&str>, message: Option<&str>) -> Self {
+        let code = code.unwrap_or("NoCode");
+        Self {
+            call: call.to_owned(),
+            class: classify(code),
+            code: code.to_owned(),
+            message: message.unwrap_or("no message").to_owned(),
+        }
+    }
+
     /// A complete answer that lacks what the API promises.
     pub fn incomplete(call: &str, what: &str) -> Self {
         Self {
@@ -114,6 +125,19 @@ impl AwsFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_inside_a_good_answer_has_the_class_of_its_code() {
+        let failure = AwsFailure::listed("Delete", Some("ExistingVpcEndpointConnections"), Some("two"));
+        assert_eq!((failure.class, failure.message.as_str()), (ErrorClass::InUse, "two"));
+        let gone = AwsFailure::listed("Delete", Some("InvalidVpcEndpointService.NotFound"), None);
+        assert_eq!(gone.class, ErrorClass::NotFound);
+        assert_eq!(
+            AwsFailure::listed("Delete", Some("RequestLimitExceeded"), None).class,
+            ErrorClass::Throttle
+        );
+        assert_eq!(AwsFailure::listed("Delete", None, None).class, ErrorClass::Unknown);
+    }
 
     #[test]
     fn a_code_nobody_listed_is_unknown_and_worth_a_bounded_retry() {

@@ -62,6 +62,7 @@ const TABLE: &[Family] = &[
             "ExistingVpcEndpointConnections",
             "IncorrectState",
             "IncorrectInstanceState",
+            "InvalidState",
         ],
     },
     Family {

@@ -40,6 +40,8 @@ pub enum Creation {
     CreateLoadBalancer(CreateLoadBalancer),
     /// ELBv2 `CreateListener`.
     CreateListener(CreateListener),
+    /// EC2 `CreateVpcEndpointServiceConfiguration`.
+    CreateVpcEndpointServiceConfiguration(CreateEndpointService),
 }
 
 /// Parameters of `RunInstances`; all else comes from the launch template.
@@ -106,6 +108,20 @@ pub struct CreateListener {
     pub tags: BTreeMap<String, String>,
 }
 
+/// Parameters of `CreateVpcEndpointServiceConfiguration`: reached by IPv4 and IPv6, before one network load balancer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateEndpointService {
+    /// Makes a replay return the same service.
+    pub client_token: String,
+    /// The balancer behind it.
+    pub load_balancer_arn: String,
+    /// Whether the tenant accepts each connection.
+    pub acceptance_required: bool,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
 /// A creating call in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -134,7 +150,7 @@ pub enum Answer {
     },
     /// The object exists.
     Created {
-        /// Its ARN.
+        /// Its ARN; of an endpoint service, which has none, its id.
         arn: String,
     },
     /// AWS will not do it.
@@ -156,6 +172,17 @@ pub fn client_token(request_id: Uuid, attempt: u32, pool: &Pool) -> String {
     hash.update(pool.instance_type.as_str());
     hash.update([0]);
     hash.update(pool.availability_zone.as_str());
+    hex::encode(hash.finalize())
+}
+
+/// The client token of an endpoint service: one for each request and balancer, at most 64 ASCII characters as for
+/// every EC2 call (<https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html>).
+pub fn endpoint_service_token(request_id: Uuid, load_balancer_arn: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"endpoint service");
+    hash.update([0]);
+    hash.update(request_id.as_bytes());
+    hash.update(load_balancer_arn);
     hex::encode(hash.finalize())
 }
 
@@ -181,5 +208,14 @@ mod tests {
         ] {
             assert_ne!(base, other);
         }
+    }
+
+    #[test]
+    fn the_token_of_a_service_differs_for_another_request_or_balancer() {
+        let base = endpoint_service_token(Uuid::from_u128(1), "arn:a");
+        assert_eq!(base.len(), 64);
+        assert_eq!(base, endpoint_service_token(Uuid::from_u128(1), "arn:a"));
+        assert_ne!(base, endpoint_service_token(Uuid::from_u128(2), "arn:a"));
+        assert_ne!(base, endpoint_service_token(Uuid::from_u128(1), "arn:b"));
     }
 }

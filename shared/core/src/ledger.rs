@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use enclave_protocol::code::Code;
 use enclave_protocol::names::{ApplicationId, AvailabilityZone, ClusterId, HostId, ImageId, InstanceType};
-use enclave_protocol::request::Endpoint;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::capacity::ClosedPool;
 use crate::creation::{Answer, Creation, RunInstances, StoredCall};
+pub use crate::load_balancer_record::LoadBalancerRecord;
 
 /// Key of the line.
 pub const LINE_KEY: &str = "state/v1/line.json";
@@ -198,24 +198,6 @@ pub enum DesiredHost {
     Terminated,
 }
 
-/// One load balancer that this enclave keeps.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LoadBalancerRecord {
-    /// The application served.
-    pub application: ApplicationId,
-    /// The cluster in it.
-    pub cluster: ClusterId,
-    /// The request that last configured it.
-    pub request_id: Uuid,
-    /// Its ports.
-    pub endpoints: Vec<Endpoint>,
-    /// The hosts behind it.
-    pub targets: Vec<HostId>,
-    /// Whether it should exist.
-    pub present: bool,
-}
-
 /// The line: who works now, and on what.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -310,7 +292,9 @@ mod tests {
     }
 
     fn calls() -> Vec<StoredCall> {
-        use crate::creation::{CreateListener, CreateLoadBalancer, CreateTargetGroup, Pool};
+        use crate::creation::{
+            CreateEndpointService, CreateListener, CreateLoadBalancer, CreateTargetGroup, Pool,
+        };
         let tags = BTreeMap::from([("call".to_owned(), "a tag named like ours".to_owned())]);
         let (group, arn) = ("sg".to_owned(), "arn".to_owned());
         let launch = Creation::RunInstances(RunInstances {
@@ -357,10 +341,19 @@ mod tests {
                 Creation::CreateListener(CreateListener {
                     load_balancer_arn: arn.clone(),
                     port: 443,
-                    target_group_arn: arn,
-                    tags,
+                    target_group_arn: arn.clone(),
+                    tags: tags.clone(),
                 }),
                 None,
+            ),
+            (
+                Creation::CreateVpcEndpointServiceConfiguration(CreateEndpointService {
+                    client_token: "t".repeat(64),
+                    load_balancer_arn: arn,
+                    acceptance_required: true,
+                    tags,
+                }),
+                Some(Answer::Created { arn: "vpce-svc-1".to_owned() }),
             ),
         ];
         let stored = |(creation, answer)| StoredCall { creation, decided_at: at(9), tries: 2, answer };

@@ -15,7 +15,7 @@ pub const APPLICATION: &str = "enclave:application";
 pub const CLUSTER: &str = "enclave:cluster";
 /// The request that created the resource.
 pub const REQUEST_ID: &str = "enclave:request-id";
-/// On a target group: the balancer it belongs to.
+/// On a target group or endpoint service: the balancer it belongs to.
 pub const LOAD_BALANCER: &str = "enclave:load-balancer";
 
 /// What a resource serves.

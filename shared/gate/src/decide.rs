@@ -257,14 +257,14 @@ mod tests {
                     cluster: Clone::clone(&cluster),
                     host_ids: Vec::new(),
                 }),
-                Order::ConfigureLoadBalancer(ConfigureLoadBalancer {
-                    application: Clone::clone(&application),
-                    cluster: Clone::clone(&cluster),
-                    endpoints: Vec::new(),
-                    scheme: Scheme::Public,
-                    targets: Vec::new(),
-                }),
-                Order::RemoveLoadBalancer(RemoveLoadBalancer { application, cluster }),
+                Order::ConfigureLoadBalancer(ConfigureLoadBalancer::new(
+                    Clone::clone(&application),
+                    Clone::clone(&cluster),
+                    Scheme::Public,
+                    Vec::new(),
+                    Vec::new(),
+                )),
+                Order::RemoveLoadBalancer(RemoveLoadBalancer { application, cluster, name: None }),
             ]
         };
         for order in orders("other.shop.default") {

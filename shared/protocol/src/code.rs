@@ -98,6 +98,8 @@ pub enum Code {
     UnknownHost,
     /// A host that is not running cannot be a target.
     HostNotRunning,
+    /// A load balancer that the application and cluster do not have.
+    UnknownLoadBalancer,
     /// A load balancer of that name exists and is not ours.
     NameConflict,
 

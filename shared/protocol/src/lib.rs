@@ -2,6 +2,7 @@
 //!
 //! Nothing here talks to AWS or reads a clock; every bound is checked before what it bounds is parsed.
 
+pub mod balancing;
 pub mod chain;
 pub mod code;
 pub mod envelope;

@@ -111,6 +111,32 @@ name!(
         && value.chars().take(2).all(|c| c.is_ascii_lowercase())
         && value.chars().all(is_label_character)
 );
+name!(
+    /// Who may connect to an endpoint service: an account, or a user or role without a path. Never everybody
+    /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyVpcEndpointServicePermissions.html>).
+    PrincipalArn, "principal", "the ARN of an account (arn:aws:iam::123456789012:root), or of a user or role without a path",
+    r"^arn:aws(-[a-z]{1,10}){0,3}:iam::[0-9]{12}:(root|(user|role)/[A-Za-z0-9+=,.@_-]{1,64})$", is_principal
+);
+name!(
+    /// A load balancer of this enclave, as replies name it.
+    LoadBalancerName, "load balancer", "1 to 32 letters, digits and hyphens, as replies name it",
+    r"^[A-Za-z0-9-]{1,32}$",
+    |value| (1..=32).contains(&value.len()) && value.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+);
+name!(
+    /// The path of a health check: at most 1024 characters
+    /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ModifyTargetGroup.html>).
+    HealthCheckPath, "path", "/ and at most 1023 visible ASCII characters",
+    r"^/[!-~]{0,1023}$",
+    |value| value.starts_with('/') && value.len() <= 1024 && value.chars().all(|c| c.is_ascii_graphic())
+);
+
+impl PrincipalArn {
+    /// The account it belongs to.
+    pub fn account(&self) -> &str {
+        self.0.split(':').nth(4).unwrap_or_default()
+    }
+}
 
 impl ApplicationId {
     /// The tenant that owns the application.
@@ -134,6 +160,29 @@ fn is_label(value: &str) -> bool {
     (1..=63).contains(&value.len())
         && value.starts_with(|c: char| c.is_ascii_lowercase())
         && value.chars().all(is_label_character)
+}
+
+fn is_principal(value: &str) -> bool {
+    let parts: Vec<&str> = value.split(':').collect();
+    let ["arn", partition, "iam", "", account, principal] = parts.as_slice() else { return false };
+    let is_partition = |rest: &str| {
+        rest.is_empty()
+            || rest.strip_prefix('-').is_some_and(|rest| {
+                rest.split('-').count() <= 3
+                    && rest.split('-').all(|part| {
+                        (1..=10).contains(&part.len()) && part.chars().all(|c| c.is_ascii_lowercase())
+                    })
+            })
+    };
+    let is_name = |name: &str| {
+        (1..=64).contains(&name.len())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c))
+    };
+    let named = principal.strip_prefix("user/").or_else(|| principal.strip_prefix("role/"));
+    partition.strip_prefix("aws").is_some_and(is_partition)
+        && account.len() == 12
+        && account.chars().all(|c| c.is_ascii_digit())
+        && (*principal == "root" || named.is_some_and(is_name))
 }
 
 fn is_aws_id(value: &str, prefix: &str) -> bool {
@@ -162,8 +211,50 @@ mod tests {
         for value in ["i-1", "i-0123456789abcdeg0", "i-0123456789ABCDEF0", "ami-12345678"] {
             assert!(value.parse::<HostId>().is_err(), "{value}");
         }
+        for value in ["", "status", "/a b", "/\n", "/é"] {
+            assert!(value.parse::<HealthCheckPath>().is_err(), "{value}");
+        }
+        for value in ["", "a_b", "a.b", "a/b", &"a".repeat(33)] {
+            assert!(value.parse::<LoadBalancerName>().is_err(), "{value}");
+        }
         for value in ["m7g", "m7g.", ".large", "M7g.large", "m7g.large.x"] {
             assert!(value.parse::<InstanceType>().is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_principal_is_one_account_user_or_role_and_never_everybody() {
+        for value in [
+            "arn:aws:iam::123456789012:root",
+            "arn:aws-cn:iam::123456789012:root",
+            "arn:aws-us-gov:iam::123456789012:user/ann.b+c=d,e@f_g-h",
+            "arn:aws:iam::123456789012:role/search",
+        ] {
+            assert_eq!(value.parse::<PrincipalArn>().unwrap().account(), "123456789012", "{value}");
+        }
+        let long = format!("arn:aws:iam::123456789012:role/{}", "a".repeat(65));
+        for value in [
+            "*",
+            "123456789012",
+            "arn:aws:iam::*:root",
+            "arn:aws:iam::123456789012:*",
+            "arn:aws:iam::123456789012:role/*",
+            "arn:aws:iam::123456789012:role/",
+            "arn:aws:iam::123456789012:role/path/search",
+            "arn:aws:iam::12345678901:root",
+            "arn:aws:iam::1234567890123:root",
+            "arn:aws:iam::12345678901a:root",
+            "arn:aws:iam:us-east-1:123456789012:root",
+            "arn:aws:sts::123456789012:assumed-role/a/b",
+            "arn:awsx:iam::123456789012:root",
+            "arn:aws-:iam::123456789012:root",
+            "arn:aws:iam::123456789012:root ",
+            "arn:aws:iam::123456789012:root:x",
+            "arn:aws:iam::123456789012:Root",
+            "arn:aws:iam::123456789012:group/a",
+            &long,
+        ] {
+            assert!(value.parse::<PrincipalArn>().is_err(), "{value}");
         }
     }
 }

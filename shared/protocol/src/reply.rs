@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::code::Code;
 use crate::names::{ApplicationId, AvailabilityZone, ClusterId, HostId, ImageId, InstanceType};
-use crate::request::{ActionName, Endpoint, Mode, Scheme};
+use crate::request::{ActionName, Endpoint, HealthCheck, Mode, Scheme};
 
 /// Most hosts an inventory lists in one reply; `describe` continues with `after`.
 pub const MAX_INVENTORY_HOSTS: usize = 1000;
@@ -153,6 +153,55 @@ pub struct LoadBalancerResult {
     pub endpoints: Vec<Endpoint>,
     /// The hosts behind it.
     pub targets: Vec<HostId>,
+    /// How it finds out which hosts are healthy; absent where it is not seen, or its ports differ in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheck>,
+    /// Seconds a host that is taken out keeps its connections; absent where not seen, or where its ports differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deregistration_delay_seconds: Option<u32>,
+    /// Seconds an idle connection is kept; absent where not seen, or where its ports differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout_seconds: Option<u32>,
+    /// Whether hosts of every availability zone serve the clients of each; absent where not seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_zone: Option<bool>,
+    /// Its endpoint service, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private_link: Option<PrivateLinkResult>,
+    /// Other load balancers of the same application and cluster, which an order that could not be carried out in
+    /// place has left; `remove_load_balancer` with the name removes one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub superseded: Vec<String>,
+}
+
+/// An endpoint service as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PrivateLinkResult {
+    /// Its id, `vpce-svc-…`.
+    pub service_id: String,
+    /// The name by which others make an endpoint to it.
+    pub service_name: String,
+    /// Where it stands.
+    pub state: PrivateLinkState,
+    /// Who may connect, as AWS says it.
+    pub allowed_principals: Vec<String>,
+    /// Whether the tenant accepts each connection.
+    pub acceptance_required: bool,
+}
+
+/// Where an endpoint service stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PrivateLinkState {
+    /// Being made.
+    Pending,
+    /// Others can connect.
+    Available,
+    /// Being deleted.
+    Deleting,
+    /// AWS could not make it.
+    Failed,
 }
 
 /// Where a load balancer stands.

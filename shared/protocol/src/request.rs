@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
+pub use crate::balancing::{
+    ConfigureLoadBalancer, Endpoint, EndpointProtocol, HealthCheck, HealthCheckProtocol, MAX_ENDPOINTS,
+    PrivateLink, RemoveLoadBalancer, Scheme,
+};
 use crate::code::Code;
 use crate::names::{ApplicationId, AvailabilityZone, ClusterId, HostId, ImageId, InstanceType, TenantName};
 
@@ -24,10 +28,6 @@ pub const MAX_DEADLINE_SECONDS: u32 = 24 * 60 * 60;
 /// Most hosts one request may name or ask for: the instance ids that one `TerminateInstances` call takes
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html>).
 pub const MAX_HOSTS: usize = 1000;
-
-/// Most endpoints of one load balancer: an NLB has 50 listeners
-/// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-limits.html>).
-pub const MAX_ENDPOINTS: usize = 50;
 
 /// Most instance types in one order of preference.
 pub const MAX_INSTANCE_TYPES: usize = 16;
@@ -169,64 +169,6 @@ pub struct DeprovisionHosts {
     pub host_ids: Vec<HostId>,
 }
 
-/// Creates or converges the load balancer of a cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ConfigureLoadBalancer {
-    /// The application served.
-    pub application: ApplicationId,
-    /// The cluster in it.
-    pub cluster: ClusterId,
-    /// Ports to listen on, 1 to 50, each port once.
-    #[schemars(length(min = 1, max = 50))]
-    pub endpoints: Vec<Endpoint>,
-    /// Who can reach it.
-    pub scheme: Scheme,
-    /// The hosts behind it, at most 1000, each once.
-    #[schemars(length(max = 1000))]
-    pub targets: Vec<HostId>,
-}
-
-/// One port of a load balancer.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Endpoint {
-    /// The port clients connect to, 1 to 65535.
-    #[schemars(range(min = 1))]
-    pub port: u16,
-    /// What is spoken on it.
-    pub protocol: EndpointProtocol,
-    /// The port of the hosts, 1 to 65535.
-    #[schemars(range(min = 1))]
-    pub target_port: u16,
-}
-
-/// What a load balancer's endpoint speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum EndpointProtocol {
-    /// TCP, passed through.
-    Tcp,
-}
-
-/// Who can reach a load balancer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Scheme {
-    /// The internet.
-    Public,
-}
-
-/// Removes a cluster's load balancer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RemoveLoadBalancer {
-    /// The application served.
-    pub application: ApplicationId,
-    /// The cluster in it.
-    pub cluster: ClusterId,
-}
-
 /// Asks for the inventory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -366,16 +308,7 @@ impl Request {
                 within("host_ids", order.host_ids.len(), 1, MAX_HOSTS)?;
                 distinct("host_ids", &order.host_ids)
             }
-            Order::ConfigureLoadBalancer(order) => {
-                within("endpoints", order.endpoints.len(), 1, MAX_ENDPOINTS)?;
-                let ports: Vec<u16> = order.endpoints.iter().map(|endpoint| endpoint.port).collect();
-                distinct("endpoints", &ports)?;
-                if order.endpoints.iter().any(|endpoint| endpoint.port == 0 || endpoint.target_port == 0) {
-                    return Err("endpoints: a port is 1 to 65535, got 0".to_owned());
-                }
-                within("targets", order.targets.len(), 0, MAX_HOSTS)?;
-                distinct("targets", &order.targets)
-            }
+            Order::ConfigureLoadBalancer(order) => order.check(),
             Order::RemoveLoadBalancer(_) | Order::Describe(_) => Ok(()),
         }
     }
@@ -389,14 +322,14 @@ impl Resources {
     }
 }
 
-fn within(field: &str, value: usize, min: usize, max: usize) -> Result<(), String> {
+pub(crate) fn within(field: &str, value: usize, min: usize, max: usize) -> Result<(), String> {
     if (min..=max).contains(&value) {
         return Ok(());
     }
     Err(format!("{field} must be {min} to {max}, got {value}"))
 }
 
-fn distinct<T: Ord + std::fmt::Debug>(field: &str, values: &[T]) -> Result<(), String> {
+pub(crate) fn distinct<T: Ord + std::fmt::Debug>(field: &str, values: &[T]) -> Result<(), String> {
     let mut sorted: Vec<&T> = values.iter().collect();
     sorted.sort();
     match sorted.windows(2).find(|pair| pair[0] == pair[1]) {

@@ -39,19 +39,21 @@ pub(crate) fn deprovision(hosts: &[HostId]) -> Order {
 }
 
 pub(crate) fn balance(targets: &[HostId]) -> Order {
-    Order::ConfigureLoadBalancer(ConfigureLoadBalancer {
-        application: APPLICATION.parse().unwrap(),
-        cluster: CLUSTER.parse().unwrap(),
-        endpoints: vec![Endpoint { port: 443, protocol: EndpointProtocol::Tcp, target_port: 4443 }],
-        scheme: Scheme::Public,
-        targets: targets.to_vec(),
-    })
+    let endpoint = Endpoint { port: 443, protocol: EndpointProtocol::Tcp, target_port: 4443 };
+    Order::ConfigureLoadBalancer(ConfigureLoadBalancer::new(
+        APPLICATION.parse().unwrap(),
+        CLUSTER.parse().unwrap(),
+        Scheme::Public,
+        vec![endpoint],
+        targets.to_vec(),
+    ))
 }
 
 pub(crate) fn remove_load_balancer() -> Order {
     Order::RemoveLoadBalancer(RemoveLoadBalancer {
         application: APPLICATION.parse().unwrap(),
         cluster: CLUSTER.parse().unwrap(),
+        name: None,
     })
 }
 

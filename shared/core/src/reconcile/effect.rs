@@ -7,15 +7,13 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{
-    BalancerState, Desired, InstanceState, Limits, Observed, ObservedBalancing, ObservedHost,
-    ObservedListener, ObservedLoadBalancer, ObservedTargetGroup, Plan, Reading, Step, plan,
-};
+use super::effect_on_balancing::effect_on_balancing;
+use super::{Desired, InstanceState, Limits, Observed, ObservedHost, Plan, Reading, Step, plan};
 use crate::creation::{Pool, client_token};
 use crate::tags::Owner;
 
-/// Most waves of a preview: target groups, listeners, targets and settings come after each other.
-const MAX_WAVES: usize = 8;
+/// Most waves of a preview: target groups, listeners, targets, settings and endpoint services come after each other.
+const MAX_WAVES: usize = 12;
 
 /// Every step that a request would take if each took effect at once, wave after wave, and what would be left.
 pub fn preview(desired: &Desired, observed: &Observed, limits: &Limits, now: Timestamp) -> Plan {
@@ -95,92 +93,4 @@ fn launched(request_id: Uuid, owner: &Owner, pool: &Pool, image: &ImageId, token
         key_pair: None,
         volume_ids: Vec::new(),
     }
-}
-
-fn effect_on_balancing(balancing: &mut ObservedBalancing, step: &Step) {
-    match step {
-        Step::CreateTargetGroup { name, owner, balancer, port } => {
-            let group = ObservedTargetGroup {
-                arn: name.clone(),
-                owner: Some(owner.clone()),
-                balancer: Some(balancer.clone()),
-                port: *port,
-                targets: BTreeSet::new(),
-                configured: false,
-            };
-            balancing.target_groups.insert(name.clone(), group);
-        }
-        Step::CreateBalancer { name, owner, scheme } => {
-            let balancer = ObservedLoadBalancer {
-                arn: name.clone(),
-                dns_name: String::new(),
-                state: BalancerState::Active,
-                scheme: Some(*scheme),
-                owner: Some(owner.clone()),
-                listeners: BTreeMap::new(),
-                configured: false,
-            };
-            balancing.load_balancers.insert(name.clone(), balancer);
-        }
-        Step::CreateListener { balancer, port, target_group, .. } => {
-            let listener = ObservedListener {
-                arn: format!("{balancer}:{port}"),
-                target_group: Some(target_group.clone()),
-                configured: false,
-            };
-            if let Some(balancer) = balancing.load_balancers.get_mut(balancer) {
-                balancer.listeners.insert(*port, listener);
-            }
-        }
-        Step::ConfigureTargetGroup { name } => {
-            if let Some(group) = balancing.target_groups.get_mut(name) {
-                group.configured = true;
-            }
-        }
-        Step::ConfigureBalancer { name } => {
-            if let Some(balancer) = balancing.load_balancers.get_mut(name) {
-                balancer.configured = true;
-            }
-        }
-        Step::ConfigureListener { balancer, port } => {
-            if let Some(listener) = listener_mut(balancing, balancer, *port) {
-                listener.configured = true;
-            }
-        }
-        Step::PointListener { balancer, port, target_group } => {
-            if let Some(listener) = listener_mut(balancing, balancer, *port) {
-                listener.target_group = Some(target_group.clone());
-            }
-        }
-        Step::RegisterTargets { target_group, hosts } => {
-            if let Some(group) = balancing.target_groups.get_mut(target_group) {
-                group.targets.extend(hosts.iter().cloned());
-            }
-        }
-        Step::DeregisterTargets { target_group, hosts } => {
-            if let Some(group) = balancing.target_groups.get_mut(target_group) {
-                group.targets.retain(|host| !hosts.contains(host));
-            }
-        }
-        Step::DeleteListener { balancer, port } => {
-            if let Some(balancer) = balancing.load_balancers.get_mut(balancer) {
-                balancer.listeners.remove(port);
-            }
-        }
-        Step::DeleteBalancer { name } => {
-            balancing.load_balancers.remove(name);
-        }
-        Step::DeleteTargetGroup { name } => {
-            balancing.target_groups.remove(name);
-        }
-        Step::Launch { .. } | Step::Terminate { .. } => {}
-    }
-}
-
-fn listener_mut<'a>(
-    balancing: &'a mut ObservedBalancing,
-    balancer: &str,
-    port: u16,
-) -> Option<&'a mut ObservedListener> {
-    balancing.load_balancers.get_mut(balancer)?.listeners.get_mut(&port)
 }

@@ -1,12 +1,13 @@
-//! Steps for load balancers: target group → balancer → listener → targets, and back in reverse.
+//! Steps for load balancers: target group → balancer → listener → targets → endpoint service, and back in reverse.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use enclave_protocol::names::HostId;
 
+use super::private_link;
 use super::{
     BalancerState, Desired, DesiredLoadBalancer, Finding, Limits, ObservedBalancing, ObservedLoadBalancer,
-    ObservedTargetGroup, Plan, Step, target_group_name,
+    ObservedTargetGroup, Plan, Step, UnwantedLoadBalancers, target_group_name,
 };
 use crate::tags::Owner;
 
@@ -14,8 +15,8 @@ pub(super) fn plan(desired: &Desired, observed: &ObservedBalancing, limits: &Lim
     for balancer in &desired.load_balancers {
         plan_present(balancer, observed, limits, plan);
     }
-    for owner in &desired.without_load_balancer {
-        plan_absent(owner, observed, plan);
+    for unwanted in &desired.without_load_balancer {
+        plan_absent(unwanted, observed, plan);
     }
 }
 
@@ -45,7 +46,7 @@ fn plan_present(
                 balancer: desired.name.clone(),
                 port: *port,
             }),
-            Some(group) => plan_target_group(name, group, &desired.targets, limits, plan),
+            Some(group) => plan_target_group(name, group, desired, limits, plan),
         }
     }
     match balancer {
@@ -56,9 +57,7 @@ fn plan_present(
         }),
         Some(balancer) => {
             plan_listeners(desired, balancer, observed, plan);
-            if !balancer.configured {
-                plan.steps.push(Step::ConfigureBalancer { name: desired.name.clone() });
-            }
+            plan_settings(desired, balancer, plan);
             match balancer.state {
                 BalancerState::Provisioning => wait(plan, format!("{} to be active", desired.name)),
                 BalancerState::Failed => wait(plan, format!("{}, which AWS reports as failed", desired.name)),
@@ -66,7 +65,19 @@ fn plan_present(
             }
         }
     }
+    private_link::plan_present(desired, balancer, observed, plan);
     plan_unused_target_groups(&desired.name, &desired.owner, &groups, observed, plan);
+}
+
+fn plan_settings(desired: &DesiredLoadBalancer, balancer: &ObservedLoadBalancer, plan: &mut Plan) {
+    let name = || desired.name.clone();
+    if balancer.settings != Some(desired.settings.balancer) {
+        plan.steps.push(Step::ConfigureBalancer { name: name(), settings: desired.settings.balancer });
+    }
+    let security = &desired.settings.security;
+    if balancer.security.as_ref() != Some(security) {
+        plan.steps.push(Step::SecureBalancer { name: name(), security: security.clone() });
+    }
 }
 
 /// The target groups a balancer needs, with their port: endpoints of one target port share one.
@@ -84,15 +95,20 @@ fn wanted_target_groups(desired: &DesiredLoadBalancer) -> BTreeMap<String, u16> 
 fn plan_target_group(
     name: &str,
     group: &ObservedTargetGroup,
-    targets: &BTreeSet<HostId>,
+    desired: &DesiredLoadBalancer,
     limits: &Limits,
     plan: &mut Plan,
 ) {
-    if !group.configured {
-        plan.steps.push(Step::ConfigureTargetGroup { name: name.to_owned() });
+    let settings = desired.settings.target_group;
+    if group.settings != Some(settings) {
+        plan.steps.push(Step::ConfigureTargetGroup { name: name.to_owned(), settings });
     }
-    let missing: Vec<HostId> = targets.difference(&group.targets).cloned().collect();
-    let surplus: Vec<HostId> = group.targets.difference(targets).cloned().collect();
+    let check = &desired.settings.health_check;
+    if group.health_check.as_ref() != Some(check) {
+        plan.steps.push(Step::ConfigureHealthCheck { target_group: name.to_owned(), check: check.clone() });
+    }
+    let missing: Vec<HostId> = desired.targets.difference(&group.targets).cloned().collect();
+    let surplus: Vec<HostId> = group.targets.difference(&desired.targets).cloned().collect();
     plan.steps.extend(
         missing
             .chunks(limits.targets_per_call)
@@ -131,10 +147,12 @@ fn plan_listeners(
                         target_group,
                     });
                 }
-                if !listener.configured {
+                let settings = desired.settings.listener;
+                if listener.settings != Some(settings) {
                     plan.steps.push(Step::ConfigureListener {
                         balancer: desired.name.clone(),
                         port: endpoint.port,
+                        settings,
                     });
                 }
             }
@@ -163,9 +181,17 @@ fn plan_unused_target_groups(
     }
 }
 
-fn plan_absent(owner: &Owner, observed: &ObservedBalancing, plan: &mut Plan) {
+fn plan_absent(unwanted: &UnwantedLoadBalancers, observed: &ObservedBalancing, plan: &mut Plan) {
+    let owner = &unwanted.owner;
+    let is_meant = |name: &String| unwanted.name.as_ref().is_none_or(|only| only == name);
+    private_link::plan_absent(unwanted, observed, plan);
     for (name, balancer) in &observed.load_balancers {
-        if balancer.owner.as_ref() != Some(owner) {
+        if balancer.owner.as_ref() != Some(owner) || !is_meant(name) {
+            continue;
+        }
+        // An endpoint service keeps its balancer from being deleted, so it goes first.
+        if private_link::is_served(name, observed) {
+            wait(plan, format!("the endpoint service of {name} to be deleted"));
             continue;
         }
         if balancer.listeners.is_empty() {
@@ -176,8 +202,9 @@ fn plan_absent(owner: &Owner, observed: &ObservedBalancing, plan: &mut Plan) {
         }
     }
     for (name, group) in &observed.target_groups {
+        let is_meant = group.balancer.as_ref().map_or(unwanted.name.is_none(), is_meant);
         let served = group.balancer.as_ref().is_some_and(|name| observed.load_balancers.contains_key(name));
-        if group.owner.as_ref() != Some(owner) || served {
+        if group.owner.as_ref() != Some(owner) || !is_meant || served {
             continue;
         }
         if is_forwarded_to(name, observed) {
@@ -196,6 +223,6 @@ fn is_forwarded_to(target_group: &str, observed: &ObservedBalancing) -> bool {
         .any(|listener| listener.target_group.as_deref() == Some(target_group))
 }
 
-fn wait(plan: &mut Plan, on: String) {
+pub(super) fn wait(plan: &mut Plan, on: String) {
     plan.findings.push(Finding::Waiting { on });
 }

@@ -5,14 +5,18 @@
 
 mod attest;
 mod effect;
+mod effect_on_balancing;
 mod hosts;
 mod load_balancers;
 mod names;
 mod observed;
+mod observed_balancing;
+mod private_link;
+mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use enclave_protocol::names::{HostId, ImageId};
+use enclave_protocol::names::{HostId, ImageId, PrincipalArn};
 use enclave_protocol::request::{Endpoint, Scheme};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -21,9 +25,15 @@ pub use attest::{HostEvidence, VolumeEvidence, attest};
 pub use effect::{effect, preview};
 pub use hosts::is_gone;
 pub use names::{BalancerNames, target_group_name};
-pub use observed::{
-    BalancerState, InstanceState, Observed, ObservedBalancing, ObservedHost, ObservedListener,
-    ObservedLoadBalancer, ObservedTargetGroup, Reading,
+pub use observed::{InstanceState, Observed, ObservedHost, Reading};
+pub use observed_balancing::{
+    BalancerState, EndpointConnection, EndpointServiceState, ObservedBalancing, ObservedEndpointService,
+    ObservedListener, ObservedLoadBalancer, ObservedTargetGroup,
+};
+pub use private_link::service_of;
+pub use settings::{
+    BalancerSecurity, BalancerSettings, DesiredSettings, HealthCheckSettings, ListenerSettings,
+    TargetGroupSettings,
 };
 
 use crate::creation::Pool;
@@ -38,8 +48,8 @@ pub struct Desired {
     pub terminated: BTreeSet<HostId>,
     /// Load balancers that should be exactly so.
     pub load_balancers: Vec<DesiredLoadBalancer>,
-    /// Owners that should have no load balancer.
-    pub without_load_balancer: BTreeSet<Owner>,
+    /// Load balancers that should not be.
+    pub without_load_balancer: BTreeSet<UnwantedLoadBalancers>,
 }
 
 /// Hosts that one request wants.
@@ -76,6 +86,30 @@ pub struct DesiredLoadBalancer {
     pub endpoints: Vec<Endpoint>,
     /// The hosts behind it.
     pub targets: BTreeSet<HostId>,
+    /// What can be changed in place.
+    pub settings: DesiredSettings,
+    /// Its endpoint service; none where it should have none.
+    pub private_link: Option<DesiredPrivateLink>,
+}
+
+/// An endpoint service that should be exactly so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredPrivateLink {
+    /// Who may connect.
+    pub allowed_principals: BTreeSet<PrincipalArn>,
+    /// Whether the tenant accepts each connection.
+    pub acceptance_required: bool,
+    /// The account of the service: its own endpoints need no permission and are left alone.
+    pub own_account: String,
+}
+
+/// Load balancers that should not be.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnwantedLoadBalancers {
+    /// Whose.
+    pub owner: Owner,
+    /// Only the one of this name; all of the owner's where there is none.
+    pub name: Option<String>,
 }
 
 /// Bounds on one plan.
@@ -154,15 +188,33 @@ pub enum Step {
         /// Who can reach it.
         scheme: Scheme,
     },
-    /// Make a target group's settings what they should be.
+    /// Make a target group's attributes what they should be.
     ConfigureTargetGroup {
         /// Its name.
         name: String,
+        /// What they should be.
+        settings: TargetGroupSettings,
     },
-    /// Make a balancer's settings what they should be.
+    /// Make a target group's health check what it should be.
+    ConfigureHealthCheck {
+        /// The target group.
+        target_group: String,
+        /// What it should be.
+        check: HealthCheckSettings,
+    },
+    /// Make a balancer's attributes what they should be.
     ConfigureBalancer {
         /// Its name.
         name: String,
+        /// What they should be.
+        settings: BalancerSettings,
+    },
+    /// Make a balancer's security groups what they should be, and when they hold.
+    SecureBalancer {
+        /// Its name.
+        name: String,
+        /// What they should be.
+        security: BalancerSecurity,
     },
     /// Create a listener.
     CreateListener {
@@ -184,12 +236,14 @@ pub enum Step {
         /// Where it should forward to.
         target_group: String,
     },
-    /// Make a listener's settings what they should be.
+    /// Make a listener's attributes what they should be.
     ConfigureListener {
         /// The balancer.
         balancer: String,
         /// The port.
         port: u16,
+        /// What they should be.
+        settings: ListenerSettings,
     },
     /// Put hosts behind a target group.
     RegisterTargets {
@@ -221,6 +275,45 @@ pub enum Step {
     DeleteTargetGroup {
         /// Its name.
         name: String,
+    },
+    /// Create an endpoint service, reached by IPv4 and IPv6.
+    CreateEndpointService {
+        /// The balancer behind it.
+        balancer: String,
+        /// Whom it serves.
+        owner: Owner,
+        /// Whether the tenant accepts each connection.
+        acceptance_required: bool,
+    },
+    /// Make an endpoint service's settings what they should be.
+    ConfigureEndpointService {
+        /// Its id.
+        service: String,
+        /// Whether the tenant accepts each connection.
+        acceptance_required: bool,
+        /// IP address types to reach it by from now on.
+        add_ip_address_types: Vec<String>,
+    },
+    /// Change who may connect to an endpoint service.
+    ChangePrincipals {
+        /// Its id.
+        service: String,
+        /// Who may from now on.
+        add: Vec<PrincipalArn>,
+        /// Who may no longer, as AWS says it.
+        remove: Vec<String>,
+    },
+    /// Reject connections to an endpoint service, open ones and those that wait to be accepted.
+    RejectConnections {
+        /// Its id.
+        service: String,
+        /// The endpoints.
+        endpoints: Vec<String>,
+    },
+    /// Delete an endpoint service.
+    DeleteEndpointService {
+        /// Its id.
+        service: String,
     },
 }
 
@@ -289,6 +382,13 @@ impl Step {
             Self::DeleteListener { .. } => "delete_listener",
             Self::DeleteBalancer { .. } => "delete_load_balancer",
             Self::DeleteTargetGroup { .. } => "delete_target_group",
+            Self::ConfigureHealthCheck { .. } => "configure_health_check",
+            Self::SecureBalancer { .. } => "secure_load_balancer",
+            Self::CreateEndpointService { .. } => "create_endpoint_service",
+            Self::ConfigureEndpointService { .. } => "configure_endpoint_service",
+            Self::ChangePrincipals { .. } => "change_principals",
+            Self::RejectConnections { .. } => "reject_connections",
+            Self::DeleteEndpointService { .. } => "delete_endpoint_service",
         }
     }
 
@@ -301,15 +401,15 @@ impl Step {
                 format!("create target group {name} for port {port}")
             }
             Self::CreateBalancer { name, .. } => format!("create network load balancer {name}"),
-            Self::ConfigureTargetGroup { name } => format!("set the attributes of target group {name}"),
-            Self::ConfigureBalancer { name } => format!("set the attributes of load balancer {name}"),
+            Self::ConfigureTargetGroup { name, .. } => format!("set the attributes of target group {name}"),
+            Self::ConfigureBalancer { name, .. } => format!("set the attributes of load balancer {name}"),
             Self::CreateListener { balancer, port, target_group, .. } => {
                 format!("listen on port {port} of {balancer}, forwarding to {target_group}")
             }
             Self::PointListener { balancer, port, target_group } => {
                 format!("forward port {port} of {balancer} to {target_group}")
             }
-            Self::ConfigureListener { balancer, port } => {
+            Self::ConfigureListener { balancer, port, .. } => {
                 format!("set the attributes of port {port} of {balancer}")
             }
             Self::RegisterTargets { target_group, hosts } => {
@@ -321,6 +421,32 @@ impl Step {
             Self::DeleteListener { balancer, port } => format!("stop listening on port {port} of {balancer}"),
             Self::DeleteBalancer { name } => format!("delete load balancer {name}"),
             Self::DeleteTargetGroup { name } => format!("delete target group {name}"),
+            Self::ConfigureHealthCheck { target_group, .. } => {
+                format!("set the health check of {target_group}")
+            }
+            Self::SecureBalancer { name, .. } => {
+                format!("set the security groups of load balancer {name}, PrivateLink included")
+            }
+            Self::CreateEndpointService { balancer, acceptance_required, .. } => {
+                let accepted = if *acceptance_required {
+                    "each connection accepted by hand"
+                } else {
+                    "connections accepted at once"
+                };
+                format!("create an endpoint service before {balancer}, {accepted}")
+            }
+            Self::ConfigureEndpointService { service, .. } => format!("set the settings of {service}"),
+            Self::ChangePrincipals { service, add, remove } => {
+                format!(
+                    "let {} more principals connect to {service} and {} no longer",
+                    add.len(),
+                    remove.len()
+                )
+            }
+            Self::RejectConnections { service, endpoints } => {
+                format!("reject {} connections to {service}", endpoints.len())
+            }
+            Self::DeleteEndpointService { service } => format!("delete endpoint service {service}"),
         }
     }
 }

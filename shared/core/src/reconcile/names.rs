@@ -29,6 +29,7 @@ impl BalancerNames {
     pub fn load_balancer(&self, owner: &Owner, scheme: Scheme, security_group_id: &str) -> String {
         let scheme = match scheme {
             Scheme::Public => "public",
+            Scheme::Private => "private",
         };
         let hash = digest(&[
             "network",
@@ -44,10 +45,7 @@ impl BalancerNames {
 
 /// The name of a target group: hashes its balancer and everything that cannot be changed once it exists.
 pub fn target_group_name(balancer: &str, protocol: EndpointProtocol, port: u16) -> String {
-    let protocol = match protocol {
-        EndpointProtocol::Tcp => "tcp",
-    };
-    let hash = digest(&["ipv6", "instance", balancer, protocol, &port.to_string()]);
+    let hash = digest(&["ipv6", "instance", balancer, protocol.as_str(), &port.to_string()]);
     // A balancer's name begins with the enclave's prefix of eleven characters.
     let prefix: String = balancer.chars().take(11).collect();
     format!("{prefix}{}", &hash[..20])

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 
 use enclave_protocol::names::{AvailabilityZone, HostId, ImageId, InstanceType};
-use enclave_protocol::request::Scheme;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::ObservedBalancing;
 use crate::tags::Owner;
 
 /// A reading that succeeded, or did not. Unknown never means gone.
@@ -96,71 +96,4 @@ pub struct ObservedHost {
     pub key_pair: Option<String>,
     /// Its volumes.
     pub volume_ids: Vec<String>,
-}
-
-/// Load balancers and target groups whose name says they are this enclave's.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ObservedBalancing {
-    /// By name.
-    pub load_balancers: BTreeMap<String, ObservedLoadBalancer>,
-    /// By name.
-    pub target_groups: BTreeMap<String, ObservedTargetGroup>,
-}
-
-/// States of a load balancer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BalancerState {
-    /// Being made.
-    Provisioning,
-    /// Serving.
-    Active,
-    /// AWS could not make it.
-    Failed,
-}
-
-/// One load balancer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObservedLoadBalancer {
-    /// Its ARN.
-    pub arn: String,
-    /// The name clients resolve.
-    pub dns_name: String,
-    /// Its state.
-    pub state: BalancerState,
-    /// Who can reach it; none where it is internal.
-    pub scheme: Option<Scheme>,
-    /// Whom it serves; none where its tags do not say it is ours.
-    pub owner: Option<Owner>,
-    /// Its listeners, by port.
-    pub listeners: BTreeMap<u16, ObservedListener>,
-    /// Whether its settings are what they should be.
-    pub configured: bool,
-}
-
-/// One listener.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObservedListener {
-    /// Its ARN.
-    pub arn: String,
-    /// The name of the target group it forwards to; none where that is not one of ours.
-    pub target_group: Option<String>,
-    /// Whether its settings are what they should be.
-    pub configured: bool,
-}
-
-/// One target group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObservedTargetGroup {
-    /// Its ARN.
-    pub arn: String,
-    /// Whom it serves; none where its tags do not say it is ours.
-    pub owner: Option<Owner>,
-    /// The balancer it was made for, from its tags.
-    pub balancer: Option<String>,
-    /// The hosts' port.
-    pub port: u16,
-    /// The hosts behind it; those being drained are not.
-    pub targets: BTreeSet<HostId>,
-    /// Whether its settings are what they should be.
-    pub configured: bool,
 }

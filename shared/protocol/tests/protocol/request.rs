@@ -1,10 +1,12 @@
 //! Requests: they round-trip, and what is out of bounds is refused by name.
 
 use enclave_protocol::code::Code;
-use enclave_protocol::names::{ApplicationId, AvailabilityZone, ClusterId, HostId, ImageId, InstanceType};
+use enclave_protocol::names::{
+    ApplicationId, AvailabilityZone, ClusterId, HealthCheckPath, HostId, ImageId, InstanceType, PrincipalArn,
+};
 use enclave_protocol::request::{
-    Audience, ConfigureLoadBalancer, DeprovisionHosts, Describe, Endpoint, EndpointProtocol, Mode, Order,
-    ProvisionHosts, RemoveLoadBalancer, Request, Scheme,
+    Audience, ConfigureLoadBalancer, DeprovisionHosts, Describe, Endpoint, EndpointProtocol, HealthCheck,
+    HealthCheckProtocol, Mode, Order, PrivateLink, ProvisionHosts, RemoveLoadBalancer, Request, Scheme,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -30,13 +32,54 @@ fn hosts(at_least: usize) -> impl Strategy<Value = Vec<HostId>> {
     prop::collection::btree_set(name("i-[0-9a-f]{17}"), at_least..6).prop_map(|set| set.into_iter().collect())
 }
 
+type Settings = (Scheme, Option<PrivateLink>, Option<HealthCheck>, [Option<u32>; 2], Option<bool>);
+
+fn settings() -> impl Strategy<Value = Settings> {
+    let principal = name::<PrincipalArn>(
+        "arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:(root|(user|role)/[A-Za-z0-9+=,.@_-]{1,20})",
+    );
+    let link = (prop::collection::btree_set(principal, 1..4), any::<bool>()).prop_map(
+        |(principals, acceptance_required)| PrivateLink {
+            allowed_principals: principals.into_iter().collect(),
+            acceptance_required,
+        },
+    );
+    let protocols = vec![HealthCheckProtocol::Tcp, HealthCheckProtocol::Http, HealthCheckProtocol::Https];
+    let check = (
+        prop::sample::select(protocols),
+        prop::option::of(1_u16..),
+        prop::option::of(name::<HealthCheckPath>("/[!-~]{0,20}")),
+        (5_u32..=300).prop_flat_map(|interval| (Just(interval), prop::option::of(2..=interval.min(120)))),
+        (2_u32..=10, 2_u32..=10),
+    )
+        .prop_map(|(protocol, port, path, (interval_seconds, timeout_seconds), (healthy, unhealthy))| {
+            HealthCheck {
+                protocol,
+                port,
+                path: path.filter(|_| protocol != HealthCheckProtocol::Tcp),
+                interval_seconds,
+                timeout_seconds,
+                healthy_threshold: healthy,
+                unhealthy_threshold: unhealthy,
+            }
+        });
+    (
+        prop::sample::select(vec![Scheme::Public, Scheme::Private]),
+        prop::option::of(link),
+        prop::option::of(check),
+        (prop::option::of(0_u32..=3600), prop::option::of(60_u32..=6000)).prop_map(<[Option<u32>; 2]>::from),
+        prop::option::of(any::<bool>()),
+    )
+}
+
 fn order() -> impl Strategy<Value = Order> {
     let types =
         prop::collection::btree_set(name::<InstanceType>("[a-z][a-z0-9-]{1,9}\\.[a-z0-9-]{1,9}"), 1..5);
     let zones = prop::collection::btree_set(name::<AvailabilityZone>("[a-z]{2}[a-z0-9-]{4,10}"), 1..4);
-    let endpoint = (1_u16.., 1_u16..).prop_map(|(port, target_port)| Endpoint {
+    let protocols = prop::sample::select(EndpointProtocol::ALL.to_vec());
+    let endpoint = (1_u16.., protocols, 1_u16..).prop_map(|(port, protocol, target_port)| Endpoint {
         port,
-        protocol: EndpointProtocol::Tcp,
+        protocol,
         target_port,
     });
     let endpoints = prop::collection::vec(endpoint, 1..5).prop_filter("each port once", |endpoints| {
@@ -66,20 +109,24 @@ fn order() -> impl Strategy<Value = Order> {
         (application(), cluster(), hosts(1)).prop_map(|(application, cluster, host_ids)| {
             Order::DeprovisionHosts(DeprovisionHosts { application, cluster, host_ids })
         }),
-        (application(), cluster(), endpoints, hosts(0)).prop_map(
-            |(application, cluster, endpoints, targets)| {
+        (application(), cluster(), endpoints, hosts(0), settings()).prop_map(
+            |(application, cluster, endpoints, targets, settings)| {
+                let (scheme, private_link, health_check, [delay, idle], cross_zone) = settings;
                 Order::ConfigureLoadBalancer(ConfigureLoadBalancer {
-                    application,
-                    cluster,
-                    endpoints,
-                    scheme: Scheme::Public,
-                    targets,
+                    private_link,
+                    health_check,
+                    deregistration_delay_seconds: delay,
+                    idle_timeout_seconds: idle,
+                    cross_zone,
+                    ..ConfigureLoadBalancer::new(application, cluster, scheme, endpoints, targets)
                 })
             }
         ),
-        (application(), cluster()).prop_map(|(application, cluster)| {
-            Order::RemoveLoadBalancer(RemoveLoadBalancer { application, cluster })
-        }),
+        (application(), cluster(), prop::option::of(name("[A-Za-z0-9-]{1,32}"))).prop_map(
+            |(application, cluster, name)| {
+                Order::RemoveLoadBalancer(RemoveLoadBalancer { application, cluster, name })
+            }
+        ),
         prop::option::of(name("i-[0-9a-f]{8}")).prop_map(|after| Order::Describe(Describe { after })),
     ]
 }
@@ -201,4 +248,78 @@ fn shapes_are_strict_and_named() {
         assert_eq!(refused(pointer, value).0, Code::MalformedRequest, "{pointer}");
     }
     assert_eq!(Request::parse("[".repeat(17).as_bytes()).unwrap_err().code, Code::NestedTooDeep);
+}
+
+/// A balancer's order with everything in it, with one value changed.
+fn balancing(pointer: &str, value: Value) -> Result<Request, enclave_protocol::request::RequestError> {
+    let mut request = sound();
+    request["order"] = json!({
+        "action": "configure_load_balancer", "application": "acme.shop.default", "cluster": "content",
+        "endpoints": [{ "port": 443, "protocol": "tls", "target_port": 8443 }], "scheme": "private",
+        "targets": ["i-0123456789abcdef0"],
+        "private_link": { "allowed_principals": ["arn:aws:iam::123456789012:root"], "acceptance_required": false },
+        "health_check": {
+            "protocol": "http", "port": 8080, "path": "/ok", "interval_seconds": 10, "timeout_seconds": 10,
+            "healthy_threshold": 2, "unhealthy_threshold": 10,
+        },
+        "deregistration_delay_seconds": 3600, "idle_timeout_seconds": 60, "cross_zone": false,
+    });
+    *request.pointer_mut(pointer).unwrap() = value;
+    Request::parse(request.to_string().as_bytes())
+}
+
+#[test]
+fn a_balancers_bounds_are_inclusive_and_named() {
+    for (pointer, value) in [
+        ("/order/cross_zone", json!(true)),
+        ("/order/deregistration_delay_seconds", json!(0)),
+        ("/order/idle_timeout_seconds", json!(6000)),
+        ("/order/health_check/timeout_seconds", json!(2)),
+        ("/order/health_check/interval_seconds", json!(300)),
+    ] {
+        assert!(balancing(pointer, value).is_ok(), "{pointer}");
+    }
+    let principal = |number: usize| format!("arn:aws:iam::{number:012}:root");
+    let principals: Vec<String> = (0..51).map(principal).collect();
+    let link = "/order/private_link/allowed_principals";
+    assert!(balancing(link, json!(principals[..50])).is_ok());
+    for (pointer, value, needle) in [
+        (link, json!([]), "private_link.allowed_principals must be 1 to 50, got 0"),
+        (link, json!(principals), "got 51"),
+        (link, json!([principal(7), principal(7)]), "named twice"),
+        ("/order/deregistration_delay_seconds", json!(3601), "0 to 3600, got 3601"),
+        ("/order/idle_timeout_seconds", json!(59), "60 to 6000, got 59"),
+        ("/order/idle_timeout_seconds", json!(6001), "got 6001"),
+        ("/order/health_check/interval_seconds", json!(4), "5 to 300, got 4"),
+        ("/order/health_check/interval_seconds", json!(301), "got 301"),
+        ("/order/health_check/timeout_seconds", json!(1), "2 to 120, got 1"),
+        ("/order/health_check/timeout_seconds", json!(11), "at most the interval of 10, got 11"),
+        ("/order/health_check/healthy_threshold", json!(1), "2 to 10, got 1"),
+        ("/order/health_check/unhealthy_threshold", json!(11), "2 to 10, got 11"),
+        ("/order/health_check/port", json!(0), "health_check.port must be 1 to 65535, got 0"),
+        ("/order/health_check/protocol", json!("tcp"), "path is for http and https, got /ok with tcp"),
+    ] {
+        let error = balancing(pointer, value).unwrap_err();
+        assert_eq!(error.code, Code::InvalidRequest, "{pointer}");
+        assert!(error.message.contains(needle), "{}", error.message);
+    }
+}
+
+#[test]
+fn everybody_is_no_principal_and_what_aws_would_not_take_is_named() {
+    for (pointer, value, needle) in [
+        ("/order/private_link/allowed_principals", json!(["*"]), "\"*\""),
+        ("/order/private_link/allowed_principals", json!(["arn:aws:iam::*:root"]), "arn:aws:iam::*:root"),
+        ("/order/private_link", json!({}), "allowed_principals"),
+        ("/order/private_link/acceptance_required", json!("no"), "\"no\""),
+        ("/order/health_check/path", json!("ok"), "\"ok\""),
+        ("/order/health_check/protocol", json!("udp"), "`udp`"),
+        ("/order/endpoints/0/protocol", json!("udp"), "`udp`"),
+        ("/order/scheme", json!("internal"), "`internal`"),
+        ("/order/health_check/interval_seconds", json!(-1), "-1"),
+    ] {
+        let error = balancing(pointer, value).unwrap_err();
+        assert_eq!(error.code, Code::MalformedRequest, "{pointer}");
+        assert!(error.message.contains(needle), "{}", error.message);
+    }
 }

@@ -44,13 +44,13 @@ pub(crate) fn deprovision(hosts: Vec<HostId>) -> Result<Order, InvalidName> {
 
 /// One public TCP port in front of hosts.
 pub(crate) fn balance(port: u16, target_port: u16, targets: Vec<HostId>) -> Result<Order, InvalidName> {
-    Ok(Order::ConfigureLoadBalancer(ConfigureLoadBalancer {
-        application: APPLICATION.parse()?,
-        cluster: CLUSTER.parse()?,
-        endpoints: vec![Endpoint { port, protocol: EndpointProtocol::Tcp, target_port }],
-        scheme: Scheme::Public,
+    Ok(Order::ConfigureLoadBalancer(ConfigureLoadBalancer::new(
+        APPLICATION.parse()?,
+        CLUSTER.parse()?,
+        Scheme::Public,
+        vec![Endpoint { port, protocol: EndpointProtocol::Tcp, target_port }],
         targets,
-    }))
+    )))
 }
 
 /// Remove the load balancer.
@@ -58,6 +58,7 @@ pub(crate) fn remove_balancer() -> Result<Order, InvalidName> {
     Ok(Order::RemoveLoadBalancer(RemoveLoadBalancer {
         application: APPLICATION.parse()?,
         cluster: CLUSTER.parse()?,
+        name: None,
     }))
 }
 
