@@ -4,6 +4,8 @@ mod attest;
 mod balancing;
 mod converge;
 mod generate;
+mod generate_balancing;
 mod hosts;
 mod names;
 mod preview;
+mod private_link;

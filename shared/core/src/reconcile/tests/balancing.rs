@@ -2,42 +2,52 @@
 
 use std::collections::BTreeMap;
 
-use enclave_protocol::request::Scheme;
+use enclave_protocol::request::{EndpointProtocol, Scheme};
 
-use super::generate::{NOW, at, balancer_name, endpoint, group_name, host, known, owner};
+use super::generate::{NOW, at, host, known, owner};
+use super::generate_balancing::{balancer_name, default_settings, endpoint};
 use crate::reconcile::{
     BalancerState, Desired, DesiredLoadBalancer, Finding, Limits, Observed, ObservedBalancing,
-    ObservedListener, ObservedLoadBalancer, ObservedTargetGroup, Plan, Reading, Step, effect, plan,
+    ObservedListener, ObservedLoadBalancer, ObservedTargetGroup, Plan, Reading, Step, UnwantedLoadBalancers,
+    effect, plan, target_group_name,
 };
 
-fn name() -> String {
+pub(super) fn name() -> String {
     balancer_name(&owner(0), false)
 }
 
 fn group(port: u16) -> String {
-    group_name(&name(), port)
+    target_group_name(&name(), EndpointProtocol::Tcp, port)
 }
 
-fn wanting(endpoints: &[(u16, u16)], targets: &[u32]) -> Desired {
+pub(super) fn wanting(endpoints: &[(u16, u16)], targets: &[u32]) -> Desired {
     let balancer = DesiredLoadBalancer {
         name: name(),
         owner: owner(0),
         scheme: Scheme::Public,
         endpoints: endpoints.iter().map(|(port, target_port)| endpoint(*port, *target_port)).collect(),
         targets: targets.iter().copied().map(host).collect(),
+        settings: default_settings(),
+        private_link: None,
     };
     Desired { load_balancers: vec![balancer], ..Desired::default() }
 }
 
-fn removing() -> Desired {
-    Desired { without_load_balancer: [owner(0)].into(), ..Desired::default() }
+pub(super) fn removing() -> Desired {
+    removing_only(None)
+}
+
+pub(super) fn removing_only(name: Option<String>) -> Desired {
+    let unwanted = UnwantedLoadBalancers { owner: owner(0), name };
+    Desired { without_load_balancer: [unwanted].into(), ..Desired::default() }
 }
 
 /// The owner's balancer with these ports, each to the group of its target port, and the hosts behind all groups.
-fn there(endpoints: &[(u16, u16)], targets: &[u32]) -> ObservedBalancing {
+pub(super) fn there(endpoints: &[(u16, u16)], targets: &[u32]) -> ObservedBalancing {
+    let settings = default_settings();
     let listeners = endpoints.iter().map(|(port, target_port)| {
         let target_group = Some(group(*target_port));
-        (*port, ObservedListener { arn: "arn".to_owned(), target_group, configured: true })
+        (*port, ObservedListener { arn: "arn".to_owned(), target_group, settings: Some(settings.listener) })
     });
     let balancer = ObservedLoadBalancer {
         arn: "arn".to_owned(),
@@ -46,7 +56,8 @@ fn there(endpoints: &[(u16, u16)], targets: &[u32]) -> ObservedBalancing {
         scheme: Some(Scheme::Public),
         owner: Some(owner(0)),
         listeners: listeners.collect(),
-        configured: true,
+        settings: Some(settings.balancer),
+        security: Some(settings.security.clone()),
     };
     let groups = endpoints.iter().map(|(_, port)| {
         let found = ObservedTargetGroup {
@@ -55,19 +66,24 @@ fn there(endpoints: &[(u16, u16)], targets: &[u32]) -> ObservedBalancing {
             balancer: Some(name()),
             port: *port,
             targets: targets.iter().copied().map(host).collect(),
-            configured: true,
+            settings: Some(settings.target_group),
+            health_check: Some(settings.health_check.clone()),
         };
         (group(*port), found)
     });
-    ObservedBalancing { target_groups: groups.collect(), load_balancers: [(name(), balancer)].into() }
+    ObservedBalancing {
+        target_groups: groups.collect(),
+        load_balancers: [(name(), balancer)].into(),
+        endpoint_services: BTreeMap::new(),
+    }
 }
 
-fn planned(desired: &Desired, balancing: ObservedBalancing) -> Plan {
+pub(super) fn planned(desired: &Desired, balancing: ObservedBalancing) -> Plan {
     plan(desired, &known(BTreeMap::new(), balancing), &Limits::default(), at(NOW))
 }
 
 /// The kinds of steps of each wave until none is left.
-fn kinds(desired: &Desired, balancing: ObservedBalancing) -> Vec<Vec<&'static str>> {
+pub(super) fn kinds(desired: &Desired, balancing: ObservedBalancing) -> Vec<Vec<&'static str>> {
     let mut observed = known(BTreeMap::new(), balancing);
     let mut waves = Vec::new();
     loop {
@@ -86,7 +102,14 @@ fn creating_goes_from_target_group_to_balancer_to_listener_and_targets() {
         kinds(&wanting(&[(443, 8080)], &[1]), ObservedBalancing::default()),
         [
             vec!["create_target_group", "create_load_balancer"],
-            vec!["configure_target_group", "register_targets", "create_listener", "configure_load_balancer"],
+            vec![
+                "configure_target_group",
+                "configure_health_check",
+                "register_targets",
+                "create_listener",
+                "configure_load_balancer",
+                "secure_load_balancer",
+            ],
             vec!["configure_listener"],
         ],
     );
@@ -125,7 +148,7 @@ fn another_target_port_moves_the_listener_before_the_old_group_goes() {
         kinds(&wanting(&[(443, 9000)], &[1]), there(&[(443, 8080)], &[1])),
         [
             vec!["create_target_group"],
-            vec!["configure_target_group", "register_targets", "point_listener"],
+            vec!["configure_target_group", "configure_health_check", "register_targets", "point_listener"],
             vec!["delete_target_group"],
         ],
     );
@@ -213,6 +236,67 @@ fn a_balancer_under_the_old_security_group_stays_when_the_new_is_made_and_goes_w
 }
 
 #[test]
+fn a_removal_by_name_takes_that_balancer_and_what_belongs_to_it_and_nothing_else() {
+    let old = balancer_name(&owner(0), true);
+    let old_group = target_group_name(&old, EndpointProtocol::Tcp, 8080);
+    let mut balancing = there(&[(443, 8080)], &[1]);
+    let mut balancer = balancing.load_balancers[&name()].clone();
+    balancer.listeners.get_mut(&443).unwrap().target_group = Some(old_group.clone());
+    balancing.load_balancers.insert(old.clone(), balancer);
+    let of_old =
+        ObservedTargetGroup { balancer: Some(old.clone()), ..balancing.target_groups[&group(8080)].clone() };
+    let lost = ObservedTargetGroup { balancer: None, ..of_old.clone() };
+    balancing.target_groups.insert(old_group.clone(), of_old);
+    balancing.target_groups.insert("without-a-balancer".to_owned(), lost);
+    let mut observed = known(BTreeMap::new(), balancing);
+    let mut steps = Vec::new();
+    for _ in 0..5 {
+        let wave = plan(&removing_only(Some(old.clone())), &observed, &Limits::default(), at(NOW));
+        observed = wave.steps.iter().fold(observed, effect);
+        steps.extend(wave.steps);
+    }
+    assert_eq!(
+        steps,
+        [
+            Step::DeleteListener { balancer: old.clone(), port: 443 },
+            Step::DeleteBalancer { name: old },
+            Step::DeleteTargetGroup { name: old_group },
+        ],
+    );
+}
+
+#[test]
+fn tcp_and_tls_on_one_target_port_have_a_group_each() {
+    let mut desired = wanting(&[(80, 8080), (443, 8080)], &[]);
+    desired.load_balancers[0].endpoints[1].protocol = EndpointProtocol::Tls;
+    let created = planned(&desired, ObservedBalancing::default()).steps;
+    assert_eq!(created.iter().filter(|step| step.kind() == "create_target_group").count(), 2);
+}
+
+#[test]
+fn exactly_the_setting_that_differs_is_set() {
+    let there = || there(&[(443, 8080)], &[1]);
+    let changed = |change: &dyn Fn(&mut DesiredLoadBalancer)| {
+        let mut desired = wanting(&[(443, 8080)], &[1]);
+        change(&mut desired.load_balancers[0]);
+        planned(&desired, there()).steps.iter().map(Step::kind).collect::<Vec<_>>()
+    };
+    assert_eq!(changed(&|_| ()), [""; 0]);
+    assert_eq!(changed(&|it| it.settings.balancer.cross_zone = false), ["configure_load_balancer"]);
+    assert_eq!(changed(&|it| it.settings.balancer.deny_all_igw_traffic = true), ["configure_load_balancer"]);
+    assert_eq!(
+        changed(&|it| it.settings.security.enforced_on_private_link = false),
+        ["secure_load_balancer"]
+    );
+    assert_eq!(changed(&|it| it.settings.listener.idle_timeout_seconds = 60), ["configure_listener"]);
+    assert_eq!(
+        changed(&|it| it.settings.target_group.deregistration_delay_seconds = 0),
+        ["configure_target_group"]
+    );
+    assert_eq!(changed(&|it| it.settings.health_check.interval_seconds = 5), ["configure_health_check"]);
+}
+
+#[test]
 fn an_orphaned_target_group_goes_with_a_removal() {
     let mut balancing = there(&[(443, 8080)], &[1]);
     balancing.load_balancers.clear();
@@ -245,10 +329,22 @@ fn a_removal_leaves_a_group_that_somebody_elses_listener_forwards_to() {
 #[test]
 fn a_step_on_something_that_is_not_there_has_no_effect() {
     let nothing = known(BTreeMap::new(), ObservedBalancing::default());
+    let settings = default_settings();
+    let a = || "a".to_owned();
     for step in [
-        Step::ConfigureTargetGroup { name: "a".to_owned() },
-        Step::ConfigureBalancer { name: "a".to_owned() },
-        Step::ConfigureListener { balancer: "a".to_owned(), port: 1 },
+        Step::ConfigureTargetGroup { name: a(), settings: settings.target_group },
+        Step::ConfigureHealthCheck { target_group: a(), check: settings.health_check.clone() },
+        Step::ConfigureBalancer { name: a(), settings: settings.balancer },
+        Step::SecureBalancer { name: a(), security: settings.security.clone() },
+        Step::ConfigureListener { balancer: a(), port: 1, settings: settings.listener },
+        Step::ConfigureEndpointService {
+            service: a(),
+            acceptance_required: true,
+            add_ip_address_types: Vec::new(),
+        },
+        Step::ChangePrincipals { service: a(), add: Vec::new(), remove: vec![a()] },
+        Step::RejectConnections { service: a(), endpoints: vec![a()] },
+        Step::DeleteEndpointService { service: a() },
         Step::PointListener { balancer: "a".to_owned(), port: 1, target_group: "b".to_owned() },
         Step::RegisterTargets { target_group: "a".to_owned(), hosts: vec![host(1)] },
         Step::DeregisterTargets { target_group: "a".to_owned(), hosts: vec![host(1)] },

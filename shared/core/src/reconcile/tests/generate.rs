@@ -1,26 +1,23 @@
-//! Generated accounts: owners, balancers under names of ours that are or are not ours, hosts in every state.
+//! Generated accounts: owners, hosts in every state, and what may be wanted of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use enclave_protocol::names::HostId;
-use enclave_protocol::request::{Endpoint, EndpointProtocol, Scheme};
 use jiff::Timestamp;
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use uuid::Uuid;
 
+use super::generate_balancing::{balancer_name, desired_balancer};
 use crate::creation::Pool;
 use crate::reconcile::{
-    BalancerNames, BalancerState, Desired, DesiredLaunch, DesiredLoadBalancer, InstanceState, Observed,
-    ObservedBalancing, ObservedHost, ObservedListener, ObservedLoadBalancer, ObservedTargetGroup, Reading,
-    target_group_name,
+    Desired, DesiredLaunch, InstanceState, Observed, ObservedBalancing, ObservedHost, Reading,
+    UnwantedLoadBalancers,
 };
 use crate::tags::Owner;
 
 pub(super) const NOW: i64 = 1_800_000_000;
-pub(super) const TARGET_PORTS: [u16; 3] = [8080, 8081, 9000];
-const PORTS: [u16; 4] = [80, 443, 444, 9443];
 const HOSTS: u32 = 9;
 
 pub(super) fn at(second: i64) -> Timestamp {
@@ -40,20 +37,6 @@ pub(super) fn owner(number: usize) -> Owner {
 
 pub(super) fn pool(instance_type: &str, zone: &str) -> Pool {
     Pool { instance_type: instance_type.parse().unwrap(), availability_zone: zone.parse().unwrap() }
-}
-
-pub(super) fn endpoint(port: u16, target_port: u16) -> Endpoint {
-    Endpoint { port, protocol: EndpointProtocol::Tcp, target_port }
-}
-
-/// The balancer's name of an owner now, or as it was under the security group before.
-pub(super) fn balancer_name(owner: &Owner, old: bool) -> String {
-    let group = if old { "sg-old" } else { "sg-now" };
-    BalancerNames::new("e-1").load_balancer(owner, Scheme::Public, group)
-}
-
-pub(super) fn group_name(balancer: &str, target_port: u16) -> String {
-    target_group_name(balancer, EndpointProtocol::Tcp, target_port)
 }
 
 /// A host of a request, as a launch of ours makes it.
@@ -95,90 +78,8 @@ pub(super) fn states() -> impl Strategy<Value = InstanceState> {
     ])
 }
 
-fn some_hosts() -> impl Strategy<Value = BTreeSet<HostId>> {
+pub(super) fn some_hosts() -> impl Strategy<Value = BTreeSet<HostId>> {
     btree_set((0..HOSTS).prop_map(host), 0..=HOSTS as usize)
-}
-
-pub(super) fn desired_balancer(number: usize) -> impl Strategy<Value = DesiredLoadBalancer> {
-    let endpoints = btree_map(select(PORTS.to_vec()), select(TARGET_PORTS.to_vec()), 1..=PORTS.len());
-    (endpoints, some_hosts()).prop_map(move |(endpoints, targets)| DesiredLoadBalancer {
-        name: balancer_name(&owner(number), false),
-        owner: owner(number),
-        scheme: Scheme::Public,
-        endpoints: endpoints.into_iter().map(|(port, target_port)| endpoint(port, target_port)).collect(),
-        targets,
-    })
-}
-
-/// Whose a thing under a name of ours is: nearly always the owner's, else another's, or nobody's we know.
-fn owner_of(number: usize) -> impl Strategy<Value = Option<Owner>> {
-    prop_oneof![
-        12 => Just(Some(owner(number))),
-        1 => Just(Some(owner((number + 1) % 3))),
-        1 => Just(None),
-    ]
-}
-
-fn observed_balancer(number: usize, name: String) -> impl Strategy<Value = ObservedLoadBalancer> {
-    let target_groups: Vec<Option<String>> =
-        TARGET_PORTS.iter().map(|port| Some(group_name(&name, *port))).chain([None]).collect();
-    let listener = (select(target_groups), any::<bool>()).prop_map(|(target_group, configured)| {
-        ObservedListener { arn: "arn:listener".to_owned(), target_group, configured }
-    });
-    let state = select(vec![BalancerState::Provisioning, BalancerState::Active, BalancerState::Failed]);
-    let listeners = btree_map(select(PORTS.to_vec()), listener, 0..=PORTS.len());
-    (owner_of(number), state, listeners, any::<bool>()).prop_map(
-        move |(owner, state, listeners, configured)| ObservedLoadBalancer {
-            arn: format!("arn:{name}"),
-            dns_name: String::new(),
-            state,
-            scheme: Some(Scheme::Public),
-            owner,
-            listeners,
-            configured,
-        },
-    )
-}
-
-fn observed_group(number: usize, balancer: String, port: u16) -> impl Strategy<Value = ObservedTargetGroup> {
-    (owner_of(number), some_hosts(), any::<bool>()).prop_map(move |(owner, targets, configured)| {
-        ObservedTargetGroup {
-            arn: "arn:group".to_owned(),
-            owner,
-            balancer: Some(balancer.clone()),
-            port,
-            targets,
-            configured,
-        }
-    })
-}
-
-/// Everything of three owners, now and under the old security group, each thing there or not: a group without its
-/// balancer, a balancer without its groups, listeners nobody asked for.
-pub(super) fn balancing() -> impl Strategy<Value = ObservedBalancing> {
-    let of_name = |number: usize, old: bool| {
-        let name = balancer_name(&owner(number), old);
-        let groups: Vec<_> = TARGET_PORTS
-            .iter()
-            .map(|port| {
-                let group = proptest::option::of(observed_group(number, name.clone(), *port));
-                (Just(group_name(&name, *port)), group)
-            })
-            .collect();
-        let balancer = proptest::option::of(observed_balancer(number, name.clone()));
-        (Just(name), balancer, groups)
-    };
-    let all: Vec<_> = (0..3).flat_map(|number| [of_name(number, false), of_name(number, true)]).collect();
-    all.prop_map(|names| {
-        let mut balancing = ObservedBalancing::default();
-        for (name, balancer, groups) in names {
-            balancing.load_balancers.extend(balancer.map(|balancer| (name, balancer)));
-            balancing
-                .target_groups
-                .extend(groups.into_iter().filter_map(|(name, group)| Some((name, group?))));
-        }
-        balancing
-    })
 }
 
 pub(super) fn hosts() -> impl Strategy<Value = BTreeMap<HostId, ObservedHost>> {
@@ -231,14 +132,20 @@ pub(super) fn desired() -> impl Strategy<Value = Desired> {
         ]
     });
     let balancers: Vec<_> = balancers.collect();
+    let removed = (any::<bool>(), proptest::option::of(any::<bool>()));
     let launches = prop_oneof![Just(Vec::new()).boxed(), vec(launch(1), 1).boxed()];
-    (launches, some_hosts(), balancers, vec(any::<bool>(), 3)).prop_map(
+    (launches, some_hosts(), balancers, vec(removed, 3)).prop_map(
         |(launches, terminated, balancers, removed)| {
-            let without = |number: &usize| balancers[*number].is_none() && removed[*number];
+            let without = |number: usize| {
+                let (is_removed, old) = removed[number];
+                let name = old.map(|old| balancer_name(&owner(number), old));
+                (balancers[number].is_none() && is_removed)
+                    .then(|| UnwantedLoadBalancers { owner: owner(number), name })
+            };
             Desired {
                 launches,
                 terminated,
-                without_load_balancer: (0..3).filter(without).map(owner).collect(),
+                without_load_balancer: (0..3).filter_map(without).collect(),
                 load_balancers: balancers.into_iter().flatten().collect(),
             }
         },

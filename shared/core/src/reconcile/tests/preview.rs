@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::generate::{NOW, at, balancing, desired, host, hosts, known, observed_host, owner};
+use super::generate::{NOW, at, desired, host, hosts, known, observed_host, owner};
+use super::generate_balancing::balancing;
 use crate::reconcile::{Desired, InstanceState, Limits, ObservedBalancing, Plan, effect, plan, preview};
 
 proptest! {
