@@ -7,8 +7,8 @@
 
 use enclave_protocol::names::{ApplicationId, ClusterId, HostId, ImageId};
 use enclave_protocol::request::{
-    ConfigureLoadBalancer, DeprovisionHosts, Describe, Endpoint, EndpointProtocol, Order, ProvisionHosts,
-    RemoveLoadBalancer, Scheme,
+    ConfigureLoadBalancer, DeprovisionHosts, Describe, Endpoint, EndpointProtocol, Order, PrivateLink,
+    ProvisionHosts, RemoveLoadBalancer, Scheme,
 };
 
 /// The application that all orders are about.
@@ -45,13 +45,25 @@ pub fn deprovision_hosts(hosts: &[HostId]) -> Order {
 
 /// A public load balancer with these (port, target port) pairs in front of these hosts.
 pub fn configure_load_balancer(endpoints: &[(u16, u16)], targets: &[HostId]) -> Order {
-    let endpoint = |(port, target_port): &(u16, u16)| Endpoint {
-        port: *port,
-        protocol: EndpointProtocol::Tcp,
-        target_port: *target_port,
-    };
-    let endpoints = endpoints.iter().map(endpoint).collect();
+    let endpoints = endpoints.iter().map(|(port, target_port)| endpoint(*port, *target_port)).collect();
     balancer(endpoints, targets, |_| ())
+}
+
+/// A TCP port that leads to a port of the hosts.
+pub fn endpoint(port: u16, target_port: u16) -> Endpoint {
+    Endpoint { port, protocol: EndpointProtocol::Tcp, target_port }
+}
+
+/// A private load balancer like that, to which one other account may connect through `PrivateLink`.
+pub fn configure_linked_load_balancer(endpoints: &[(u16, u16)], targets: &[HostId]) -> Order {
+    let endpoints = endpoints.iter().map(|(port, target_port)| endpoint(*port, *target_port)).collect();
+    balancer(endpoints, targets, |order| {
+        order.scheme = Scheme::Private;
+        order.private_link = Some(PrivateLink {
+            allowed_principals: vec!["arn:aws:iam::111111111111:root".parse().expect("a principal")],
+            acceptance_required: false,
+        });
+    })
 }
 
 /// A public load balancer with these endpoints in front of these hosts, with a change.

@@ -7,8 +7,10 @@
     reason = "helpers of tests fail a test by panicking, as tests do"
 )]
 
+mod balancer_changes;
 mod interrupted;
 mod load_balancers;
 mod main_job;
+mod private_link;
 mod rules;
 mod support;

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use enclave_protocol::reply::Reply;
 use enclave_protocol::request::Order;
-use enclave_tests::orders::{configure_load_balancer, deprovision_hosts, remove_load_balancer};
+use enclave_tests::orders::{configure_linked_load_balancer, deprovision_hosts, remove_load_balancer};
 use enclave_tests::recording_proxy::{Fault, Rule};
 
 use crate::support::{Zone, host_ids};
@@ -65,33 +65,41 @@ async fn deprovisioning_killed_at_any_call_terminates_exactly_the_asked_hosts() 
     Ok(())
 }
 
+/// With an endpoint service: the longest way there is to a balancer.
 #[tokio::test(flavor = "multi_thread")]
-async fn configuring_a_balancer_killed_at_any_call_makes_exactly_one() -> Result<()> {
+async fn configuring_a_balancer_killed_at_any_call_makes_exactly_one_with_one_endpoint_service() -> Result<()>
+{
     let zone = Zone::start().await?;
     let hosts = host_ids(&zone.done(zone.provision_hosts(1)).await?);
-    let (_, calls) =
-        killed_at(&zone, configure_load_balancer(&[(443, 4443)], &hosts), u32::MAX, Fault::KillBefore)
-            .await?;
+    let order = || configure_linked_load_balancer(&[(443, 4443)], &hosts);
+    let (_, calls) = killed_at(&zone, order(), u32::MAX, Fault::KillBefore).await?;
     zone.done(remove_load_balancer()).await?;
     for (call, fault) in places(calls) {
-        killed_at(&zone, configure_load_balancer(&[(443, 4443)], &hosts), call, fault.clone()).await?;
+        let (reply, _) = killed_at(&zone, order(), call, fault.clone()).await?;
         ensure!(zone.leftovers().await? == [1, 1, 1, 1], "{fault:?} at {call}");
+        ensure!(zone.endpoint_services().await? == 1, "{fault:?} at {call}");
+        let link = reply.load_balancer.and_then(|balancer| balancer.private_link);
+        let principals = link.map(|link| link.allowed_principals.len());
+        ensure!(principals == Some(1), "{fault:?} at {call}: {principals:?}");
         zone.done(remove_load_balancer()).await?;
     }
     zone.enclave.shutdown().await;
     Ok(())
 }
 
+/// With an endpoint service, which goes first.
 #[tokio::test(flavor = "multi_thread")]
 async fn removing_a_balancer_killed_at_any_call_leaves_nothing_of_it() -> Result<()> {
     let zone = Zone::start().await?;
     let hosts = host_ids(&zone.done(zone.provision_hosts(1)).await?);
-    zone.done(configure_load_balancer(&[(443, 4443)], &hosts)).await?;
+    let order = || configure_linked_load_balancer(&[(443, 4443)], &hosts);
+    zone.done(order()).await?;
     let (_, calls) = killed_at(&zone, remove_load_balancer(), u32::MAX, Fault::KillBefore).await?;
     for (call, fault) in places(calls) {
-        zone.done(configure_load_balancer(&[(443, 4443)], &hosts)).await?;
+        zone.done(order()).await?;
         killed_at(&zone, remove_load_balancer(), call, fault.clone()).await?;
         ensure!(zone.leftovers().await? == [1, 0, 0, 0], "{fault:?} at {call}");
+        ensure!(zone.endpoint_services().await? == 0, "{fault:?} at {call}");
     }
     zone.enclave.shutdown().await;
     Ok(())

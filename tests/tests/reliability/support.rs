@@ -101,6 +101,13 @@ impl Zone {
         Ok([volumes, balancers.load_balancers().len(), listeners, groups])
     }
 
+    /// How many endpoint services there are, those being deleted included.
+    pub(crate) async fn endpoint_services(&self) -> Result<usize> {
+        let ec2 = &self.enclave.clients().ec2;
+        let found = ec2.describe_vpc_endpoint_service_configurations().send().await?;
+        Ok(found.service_configurations().len())
+    }
+
     /// Waits until no request is open, then checks that every final reply to `request_id` had the same bytes and that
     /// the ledger agrees with the account on which hosts should run.
     pub(crate) async fn settled(&self, reply: &Reply) -> Result<()> {
