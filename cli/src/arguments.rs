@@ -8,7 +8,7 @@ use enclave_protocol::names::{
 };
 use enclave_protocol::request::{
     Architecture, DEFAULT_DEADLINE_SECONDS, DeprovisionHosts, Describe, Mode, Order, ProvisionHosts,
-    RemoveLoadBalancer, Resources,
+    RebuildHosts, RemoveLoadBalancer, Resources,
 };
 use jiff::Timestamp;
 
@@ -142,6 +142,20 @@ enum Action {
         #[arg(long = "host-id", value_name = "i-...", required = true)]
         host_ids: Vec<HostId>,
     },
+    /// Replace the root volumes of a cluster's hosts in place, a few at a time
+    RebuildHosts {
+        #[command(flatten)]
+        cluster: ClusterArguments,
+        /// Host to rebuild; several in the order in which they are rebuilt
+        #[arg(long = "host-id", value_name = "i-...", required = true)]
+        host_ids: Vec<HostId>,
+        /// Image to boot, one of the tenant's list
+        #[arg(long, value_name = "AMI")]
+        image: ImageId,
+        /// How many hosts at a time [default: 1]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+        at_a_time: Option<u32>,
+    },
     /// Create or converge a cluster's load balancer
     ConfigureLoadBalancer {
         #[command(flatten)]
@@ -227,6 +241,15 @@ impl RequestArguments {
                 cluster: cluster.cluster,
                 host_ids,
             }),
+            Action::RebuildHosts { cluster, host_ids, image, at_a_time } => {
+                Order::RebuildHosts(RebuildHosts {
+                    application: cluster.application,
+                    cluster: cluster.cluster,
+                    host_ids,
+                    image,
+                    at_a_time,
+                })
+            }
             Action::ConfigureLoadBalancer { cluster, balancer } => {
                 Order::ConfigureLoadBalancer(balancer.order(cluster.application, cluster.cluster))
             }
@@ -317,6 +340,17 @@ mod tests {
         assert_eq!(order(&remove)["action"], "remove_load_balancer");
         assert_eq!(order(&remove).get("name"), None);
         assert_eq!(order(&format!("{remove} --name enc-0a1b2c-0123"))["name"], "enc-0a1b2c-0123");
+        let rebuild = format!(
+            "enclavectl request rebuild-hosts {CLUSTER} --host-id i-01234567 --host-id i-00000001 --image ami-01234567"
+        );
+        assert_eq!(
+            order(&rebuild),
+            json!({
+                "action": "rebuild_hosts", "application": "acme.shop.default", "cluster": "content",
+                "host_ids": ["i-01234567", "i-00000001"], "image": "ami-01234567",
+            })
+        );
+        assert_eq!(order(&format!("{rebuild} --at-a-time 3"))["at_a_time"], 3);
         assert_eq!(order("enclavectl request describe"), json!({ "action": "describe" }));
         assert_eq!(order("enclavectl request describe --after i-01234567")["after"], "i-01234567");
     }
@@ -361,6 +395,12 @@ mod tests {
                 "\"acme\"",
             ),
             (format!("enclavectl request deprovision-hosts {CLUSTER}"), "--host-id"),
+            (
+                format!(
+                    "enclavectl request rebuild-hosts {CLUSTER} --host-id i-01234567 --image ami-01234567 --at-a-time 101"
+                ),
+                "101 is not in 1..=100",
+            ),
             (
                 format!("enclavectl request configure-load-balancer {CLUSTER} --endpoint 443"),
                 "PORT:TARGET_PORT",

@@ -72,7 +72,8 @@ fn hosts(hosts: &[HostResult]) -> String {
     let rows = hosts.iter().map(|host| {
         [
             host.host_id.to_string(),
-            word(&host.state),
+            host.rebuild
+                .map_or(word(&host.state), |rebuild| format!("{}, {}", word(&host.state), word(&rebuild))),
             shown(host.instance_type.as_ref()),
             shown(host.availability_zone.as_ref()),
             shown(host.ipv6_address.as_ref()),
@@ -232,12 +233,21 @@ mod tests {
                 { "host_id": "i-01234567", "state": "ready", "instance_type": "m7g.large",
                   "availability_zone": "us-east-1a", "ipv6_address": "2001:db8::1" },
                 { "host_id": "i-89abcdef", "state": "terminated", "reason": "It had a public address." },
+                { "host_id": "i-00000001", "state": "running", "rebuild": "not_begun" },
             ],
             "missing": [{ "count": 2, "code": "insufficient_capacity", "reason": "No pool had room." }],
         })));
         shows(
             &text,
-            &["i-01234567", "ready", "m7g.large", "us-east-1a", "2001:db8::1", "It had a public address."],
+            &[
+                "i-01234567",
+                "ready",
+                "m7g.large",
+                "us-east-1a",
+                "2001:db8::1",
+                "It had a public address.",
+                "running, not_begun",
+            ],
         );
         shows(&text, &["2", "insufficient_capacity", "No pool had room."]);
     }

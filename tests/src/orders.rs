@@ -8,7 +8,7 @@
 use enclave_protocol::names::{ApplicationId, ClusterId, HostId, ImageId};
 use enclave_protocol::request::{
     ConfigureLoadBalancer, DeprovisionHosts, Describe, Endpoint, EndpointProtocol, Order, PrivateLink,
-    ProvisionHosts, RemoveLoadBalancer, Scheme,
+    ProvisionHosts, RebuildHosts, RemoveLoadBalancer, Scheme,
 };
 
 /// The application that all orders are about.
@@ -40,6 +40,17 @@ pub fn deprovision_hosts(hosts: &[HostId]) -> Order {
         application: application(),
         cluster: cluster(),
         host_ids: hosts.to_vec(),
+    })
+}
+
+/// These hosts from another image, so many at a time; one at a time where nothing is said.
+pub fn rebuild_hosts(hosts: &[HostId], image: &ImageId, at_a_time: Option<u32>) -> Order {
+    Order::RebuildHosts(RebuildHosts {
+        application: application(),
+        cluster: cluster(),
+        host_ids: hosts.to_vec(),
+        image: image.clone(),
+        at_a_time,
     })
 }
 

@@ -69,6 +69,9 @@ impl Work<'_> {
                 intend(&mut record.value, creation, now);
             }
         }
+        if let Applied::Later(why) = self.begin_rebuilds(record, request, observed, plan, now).await? {
+            return Ok(Applied::Later(why));
+        }
         if record.value.has_unanswered_call() {
             self.store.update(record).await?;
             match self.answer_calls(record, request).await? {
@@ -127,6 +130,7 @@ impl Work<'_> {
                 Ok(made) => {
                     call.answer = Some(match made {
                         Made::Hosts(hosts) => Answer::Launched { hosts, at: now },
+                        Made::Task(task) => Answer::Replacing { task },
                         Made::Arn(arn) => Answer::Created { arn },
                     });
                     count(self.metrics, "Changes");
@@ -288,7 +292,7 @@ fn set_attested(
 
 /// Writes a creating call down. The same call that was answered before (what it made is not seen yet, or is gone) is
 /// made again, not listed again: by its token or name it makes nothing twice.
-fn intend(record: &mut RequestRecord, creation: Creation, now: Timestamp) {
+pub(crate) fn intend(record: &mut RequestRecord, creation: Creation, now: Timestamp) {
     match record.calls.iter_mut().find(|call| call.creation == creation) {
         Some(call) => call.answer = None,
         None => record.calls.push(StoredCall { creation, decided_at: now, tries: 0, answer: None }),
@@ -299,6 +303,7 @@ fn creates(step: &Step) -> bool {
     matches!(
         step,
         Step::Launch { .. }
+            | Step::ReplaceRootVolume { .. }
             | Step::CreateTargetGroup { .. }
             | Step::CreateBalancer { .. }
             | Step::CreateListener { .. }

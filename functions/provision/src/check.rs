@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use enclave_core::ledger::{DesiredHost, HostRecord};
-use enclave_core::reconcile::{InstanceState, Observed, ObservedBalancing, Reading};
+use enclave_core::reconcile::{InstanceState, Observed, ObservedBalancing, ObservedHost, Reading};
 use enclave_core::store::{Store, StoreError};
 use enclave_core::tags::Owner;
 use enclave_gate::Denial;
@@ -41,6 +41,13 @@ pub(crate) async fn check_order(
             let owner = owner(&order.application, &order.cluster);
             let records = host_records::read(store, &order.host_ids).await?;
             Ok(order.host_ids.iter().try_for_each(|id| owned(id, records.get(id), &owner).map(drop)))
+        }
+        Order::RebuildHosts(order) => {
+            let owner = owner(&order.application, &order.cluster);
+            let records = host_records::read(store, &order.host_ids).await?;
+            Ok(order.host_ids.iter().try_for_each(|id| {
+                owned(id, records.get(id), &owner).and_then(|record| rebuildable(id, record, observed))
+            }))
         }
         Order::ConfigureLoadBalancer(order) => {
             let owner = owner(&order.application, &order.cluster);
@@ -107,18 +114,44 @@ fn owned<'a>(id: &HostId, record: Option<&'a HostRecord>, owner: &Owner) -> Resu
 }
 
 fn running(id: &HostId, record: &HostRecord, observed: &Observed) -> Result<(), Denial> {
-    let state = match &observed.hosts {
-        Reading::Known(hosts) => hosts.get(id).map(|host| host.state),
+    let handed_over = record.attested_at.is_some();
+    match not_running(record, handed_over, seen(id, observed)) {
+        Some(why) => deny(Code::HostNotRunning, format!("{id} cannot be a target: {why}")),
+        None => Ok(()),
+    }
+}
+
+/// A host that an earlier rebuild left without being handed over may be rebuilt again: it is one way out.
+fn rebuildable(id: &HostId, record: &HostRecord, observed: &Observed) -> Result<(), Denial> {
+    let host = seen(id, observed);
+    let may = record.attested_at.is_some() || record.rebuild.is_some();
+    let no_root = host.is_some_and(|host| host.root_volume_id.is_none());
+    match not_running(record, may, host).or_else(|| no_root.then_some("it has no root volume")) {
+        Some(why) => deny(Code::HostNotRunning, format!("{id} cannot be rebuilt: {why}")),
+        None => Ok(()),
+    }
+}
+
+fn seen<'a>(id: &HostId, observed: &'a Observed) -> Option<&'a ObservedHost> {
+    match &observed.hosts {
+        Reading::Known(hosts) => hosts.get(id),
         Reading::Unknown(_) => None,
-    };
-    let why = match state {
-        _ if record.desired == DesiredHost::Terminated => "it is to be terminated",
-        _ if record.attested_at.is_none() => "it was not handed over",
-        Some(InstanceState::Running) => return Ok(()),
-        Some(_) => "it is not running",
-        None => "it is not there",
-    };
-    deny(Code::HostNotRunning, format!("{id} cannot be a target: {why}"))
+    }
+}
+
+/// Why a host is not one that runs and was handed over.
+fn not_running(
+    record: &HostRecord,
+    handed_over: bool,
+    observed: Option<&ObservedHost>,
+) -> Option<&'static str> {
+    match observed.map(|host| host.state) {
+        _ if record.desired == DesiredHost::Terminated => Some("it is to be terminated"),
+        _ if !handed_over => Some("it was not handed over"),
+        Some(InstanceState::Running) => None,
+        Some(_) => Some("it is not running"),
+        None => Some("it is not there"),
+    }
 }
 
 fn names<'a>(zones: impl Iterator<Item = &'a AvailabilityZone>) -> String {

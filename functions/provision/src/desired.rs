@@ -16,6 +16,8 @@ use enclave_protocol::names::{AvailabilityZone, HostId};
 use enclave_protocol::request::{ConfigureLoadBalancer, Order, ProvisionHosts, RemoveLoadBalancer, Request};
 use jiff::Timestamp;
 
+use crate::rebuild::desired_rebuild;
+
 /// What the request wants, given how far it has come.
 pub(crate) fn desired(request: &Request, record: &RequestRecord, foundation: &Foundation) -> Desired {
     let at_stage = |wanted: HostStage| -> BTreeSet<HostId> {
@@ -30,6 +32,9 @@ pub(crate) fn desired(request: &Request, record: &RequestRecord, foundation: &Fo
         },
         Order::DeprovisionHosts(_) => {
             Desired { terminated: at_stage(HostStage::Unwanted), ..Desired::default() }
+        }
+        Order::RebuildHosts(order) => {
+            Desired { rebuilds: vec![desired_rebuild(request, order, record)], ..Desired::default() }
         }
         Order::ConfigureLoadBalancer(order) => {
             Desired { load_balancers: vec![desired_load_balancer(order, foundation)], ..Desired::default() }
@@ -84,7 +89,7 @@ fn desired_launch(
                 }
             }
             Answer::Refused { at, .. } => close(&launch.pool, *at + POOL_MEMORY),
-            Answer::Created { .. } => {}
+            Answer::Replacing { .. } | Answer::Created { .. } => {}
         }
     }
     // A launch that AWS refuses for good would be refused from every pool.

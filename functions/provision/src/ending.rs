@@ -30,7 +30,8 @@ impl Work<'_> {
                 code: Code::InProgress,
                 message: format!("in progress: {why}"),
             };
-            let reply = self.reply(&record.value, request, observed, &waiting);
+            let mut reply = self.reply(&record.value, request, observed, &waiting);
+            self.tell_handed_over(&record.value, request, &mut reply).await?;
             record.value.note(reply.decided_at, waiting.message);
             self.say(record, request, &reply).await?;
         }
@@ -66,7 +67,9 @@ impl Work<'_> {
         if let Some(observed) = observed {
             self.look_up_launches(&mut record.value, request, observed).await?;
         }
-        let reply = self.reply(&record.value, request, observed, &outcome);
+        self.close_rebuilds(&mut record.value, request).await?;
+        let mut reply = self.reply(&record.value, request, observed, &outcome);
+        self.tell_handed_over(&record.value, request, &mut reply).await?;
         self.end(record, request, reply).await
     }
 
@@ -116,6 +119,7 @@ impl Work<'_> {
         let unread = Observed {
             hosts: Reading::Unknown("not looked at".to_owned()),
             balancing: Reading::Unknown("not looked at".to_owned()),
+            root_volume_tasks: Reading::Unknown("not looked at".to_owned()),
         };
         let observed = observed.unwrap_or(&unread);
         result(request, record, observed, &self.rules.foundation, outcome, Timestamp::now())

@@ -249,6 +249,7 @@ pub(crate) fn observed_host(state: InstanceState, request: u128) -> ObservedHost
         launch_template: None,
         key_pair: None,
         volume_ids: Vec::new(),
+        root_volume_id: None,
     }
 }
 
@@ -261,5 +262,9 @@ pub(crate) fn in_states(states: &[Option<InstanceState>]) -> BTreeMap<HostId, Ob
 }
 
 pub(crate) fn seen(hosts: BTreeMap<HostId, ObservedHost>) -> Observed {
-    Observed { hosts: Reading::Known(hosts), balancing: Reading::Known(ObservedBalancing::default()) }
+    Observed {
+        hosts: Reading::Known(hosts),
+        balancing: Reading::Known(ObservedBalancing::default()),
+        root_volume_tasks: Reading::Known(BTreeMap::new()),
+    }
 }

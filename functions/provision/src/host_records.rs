@@ -58,6 +58,7 @@ pub(crate) async fn create(
                 launched_at,
                 desired: DesiredHost::Running,
                 attested_at: None,
+                rebuild: None,
             };
             store.create(&host_key(id), record).await.map(drop)
         })

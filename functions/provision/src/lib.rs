@@ -24,8 +24,11 @@ mod message;
 mod outcome;
 mod parameters;
 mod progress;
+mod rebuild;
+mod rebuild_marks;
 mod reply;
 mod result;
+mod rollout;
 mod tenant;
 mod work;
 

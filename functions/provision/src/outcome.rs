@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use crate::balancers::superseded;
 use crate::desired::{desired_load_balancer, refusal};
+use crate::rebuild::rebuilt;
 use crate::tenant::Rules;
 
 /// How a request ends.
@@ -53,6 +54,7 @@ pub(crate) fn outcome(
     let settled = match &request.order {
         Order::ProvisionHosts(order) => provisioned(order, record, plan),
         Order::DeprovisionHosts(order) => deprovisioned(order.host_ids.len(), record),
+        Order::RebuildHosts(order) => rebuilt(order, record),
         Order::ConfigureLoadBalancer(order) => {
             balanced(&desired_load_balancer(order, &rules.foundation), record, observed, plan)
         }

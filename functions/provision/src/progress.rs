@@ -60,12 +60,18 @@ pub(crate) fn mark_ended(
     for (id, progress) in record.hosts.clone() {
         let observed = hosts.get(&id);
         let (ended, fault) = match progress.stage {
-            HostStage::Gone => continue,
+            HostStage::Gone | HostStage::NotRebuilt | HostStage::Detached | HostStage::RebuiltUnfit => {
+                continue;
+            }
             HostStage::Unfit | HostStage::Unwanted => {
                 let terminated = observed.is_some_and(|host| host.state == InstanceState::Terminated);
                 (terminated || confirmed_gone.contains(&id), None)
             }
-            HostStage::Launched | HostStage::Ready => {
+            HostStage::Launched
+            | HostStage::Ready
+            | HostStage::ToRebuild
+            | HostStage::Rebuilding
+            | HostStage::Replaced => {
                 let ending = observed.is_some_and(|host| host.state.is_ending());
                 (ending || confirmed_gone.contains(&id), Some(lost(&id)))
             }

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use crate::balancers::ordered;
 use crate::desired::desired_load_balancer;
 use crate::outcome::Outcome;
+use crate::rebuild::rebuild_state;
 use crate::reply::bare;
 
 /// The reply to a claimed request.
@@ -39,6 +40,11 @@ pub(crate) fn result(
     };
     reply.hosts =
         record.hosts.iter().map(|(id, progress)| host_result(id, progress, hosts.get(id))).collect();
+    if let Order::RebuildHosts(_) = &request.order {
+        for host in &mut reply.hosts {
+            host.rebuild = rebuild_state(record, &host.host_id);
+        }
+    }
     if request.mode == Mode::Apply && outcome.status == Status::Failed {
         reply.missing = missing_hosts(request, record, outcome);
     }
@@ -58,8 +64,8 @@ fn host_result(id: &HostId, progress: &HostProgress, observed: Option<&ObservedH
         (HostStage::Gone, _) => HostState::Terminated,
         (HostStage::Ready, Some(InstanceState::Running) | None) => HostState::Ready,
         (HostStage::Launched, None) => HostState::Starting,
-        (HostStage::Unfit | HostStage::Unwanted, None) => HostState::Running,
         (_, Some(state)) => host_state(state),
+        (_, None) => HostState::Running,
     };
     HostResult {
         host_id: id.clone(),
@@ -68,6 +74,7 @@ fn host_result(id: &HostId, progress: &HostProgress, observed: Option<&ObservedH
         availability_zone: observed.map(|host| host.availability_zone.clone()),
         ipv6_address: observed.and_then(|host| host.primary_ipv6),
         reason: progress.fault.as_ref().map(|fault| fault.reason.clone()),
+        rebuild: None,
     }
 }
 
@@ -182,6 +189,7 @@ mod tests {
         let unread = Observed {
             hosts: Reading::Unknown("not looked at".to_owned()),
             balancing: Reading::Unknown("not looked at".to_owned()),
+            root_volume_tasks: Reading::Unknown("not looked at".to_owned()),
         };
         let record = with_hosts(&[HostStage::Ready, HostStage::Unwanted, HostStage::Unfit]);
         let reply = reply(provision(3), &record, &unread, &failed(Code::Revoked));
@@ -204,6 +212,7 @@ mod tests {
             availability_zone: Some("us-east-1a".parse().unwrap()),
             ipv6_address: Some("2001:db8::1".parse().unwrap()),
             reason: Some("no IPv6".to_owned()),
+            rebuild: None,
         };
         let second = HostResult {
             host_id: host(2),
@@ -212,6 +221,7 @@ mod tests {
             availability_zone: None,
             ipv6_address: None,
             reason: None,
+            rebuild: None,
         };
         assert_eq!(reply.hosts, [first, second]);
     }

@@ -25,6 +25,7 @@ use crate::handler::{Retry, count};
 use crate::host_records;
 use crate::inventory::{inventory, mark_ready};
 use crate::outcome::{Outcome, outcome};
+use crate::rebuild::asked_about;
 use crate::reply::send;
 use crate::result::result;
 use crate::tenant::{FreezeState, Rules, TenantBucket};
@@ -84,7 +85,7 @@ impl Work<'_> {
             if self.is_time_up() {
                 break;
             }
-            let observed = self.observe(&request).await;
+            let observed = self.observe(&request, &record.value).await;
             if let Some(standing) = self.wave(record, &request, &signer, &observed).await? {
                 return Ok(standing);
             }
@@ -170,6 +171,7 @@ impl Work<'_> {
             };
         }
         self.follow_hosts(record, observed, now).await?;
+        self.follow_rebuilds(record, request, observed, now).await?;
         let plan = self.plan(&record.value, request, observed, now);
         if let Some(outcome) = outcome(request, &record.value, self.rules, observed, &plan, now) {
             return self.finish(record, request, Some(observed), outcome).await.map(Some);
@@ -206,21 +208,29 @@ impl Work<'_> {
     }
 
     /// Reads what the order is about; what it is not about stays unread.
-    async fn observe(&self, request: &Request) -> Observed {
+    async fn observe(&self, request: &Request, record: &RequestRecord) -> Observed {
         let unread = || "not looked at".to_owned();
         let owner = request.order.application_and_cluster().map(|(app, cluster)| owner(app, cluster));
         let (hosts, balancing) = match &request.order {
-            Order::ProvisionHosts(_) | Order::DeprovisionHosts(_) => (true, None),
+            Order::ProvisionHosts(_) | Order::DeprovisionHosts(_) | Order::RebuildHosts(_) => (true, None),
             Order::ConfigureLoadBalancer(_) => (true, owner.as_ref().map(BalancingScope::Owner)),
             Order::RemoveLoadBalancer(_) => (false, owner.as_ref().map(BalancingScope::Owner)),
             Order::Describe(_) => (true, Some(BalancingScope::Enclave)),
+        };
+        // Before the hosts: one whose task is seen as succeeded is then seen with its new volume.
+        let root_volume_tasks = match &request.order {
+            Order::RebuildHosts(order) => {
+                let asked = asked_about(order, record, request.mode);
+                self.account.observe_root_volume_tasks(&asked).await
+            }
+            _ => Reading::Unknown(unread()),
         };
         let hosts = if hosts { self.account.observe_hosts().await } else { Reading::Unknown(unread()) };
         let balancing = match balancing {
             Some(scope) => self.account.observe_balancing(scope).await,
             None => Reading::Unknown(unread()),
         };
-        Observed { hosts, balancing }
+        Observed { hosts, balancing, root_volume_tasks }
     }
 
     /// Freeze, then the order's bounds. A freeze refuses what is new; what was accepted waits for its end.
@@ -262,6 +272,11 @@ impl Work<'_> {
                     record.value.set_stage(id, stage, None, now);
                 }
             }
+            Order::RebuildHosts(order) => {
+                for id in &order.host_ids {
+                    record.value.set_stage(id, HostStage::ToRebuild, None, now);
+                }
+            }
             Order::ConfigureLoadBalancer(order) => {
                 let name = desired_load_balancer(order, &self.rules.foundation).name;
                 let wanted = LoadBalancerRecord::wanted(request.request_id, order);
@@ -295,10 +310,13 @@ impl Work<'_> {
         now: Timestamp,
     ) -> Reply {
         let mut accepted = record.clone();
-        if let Order::DeprovisionHosts(order) = &request.order {
-            for id in &order.host_ids {
-                accepted.set_stage(id, HostStage::Unwanted, None, now);
-            }
+        let (hosts, stage): (&[HostId], _) = match &request.order {
+            Order::DeprovisionHosts(order) => (&order.host_ids, HostStage::Unwanted),
+            Order::RebuildHosts(order) => (&order.host_ids, HostStage::ToRebuild),
+            _ => (&[], HostStage::Launched),
+        };
+        for id in hosts {
+            accepted.set_stage(id, stage, None, now);
         }
         let wanted = desired(request, &accepted, &self.rules.foundation);
         let steps = preview(&wanted, observed, &Limits::default(), now).steps;
@@ -329,9 +347,16 @@ fn unread(order: &Order, observed: &Observed) -> Option<String> {
         (Reading::Unknown(why), _) => Some(why),
     };
     let balancing = match (&observed.balancing, order) {
-        (Reading::Unknown(_), Order::ProvisionHosts(_) | Order::DeprovisionHosts(_))
+        (
+            Reading::Unknown(_),
+            Order::ProvisionHosts(_) | Order::DeprovisionHosts(_) | Order::RebuildHosts(_),
+        )
         | (Reading::Known(_), _) => None,
         (Reading::Unknown(why), _) => Some(why),
     };
-    hosts.or(balancing).cloned()
+    let tasks = match (&observed.root_volume_tasks, order) {
+        (Reading::Unknown(why), Order::RebuildHosts(_)) => Some(why),
+        _ => None,
+    };
+    hosts.or(balancing).or(tasks).cloned()
 }

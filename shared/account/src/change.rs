@@ -69,6 +69,7 @@ impl Account {
             Step::DeleteEndpointService { service } => self.delete_endpoint_service(service).await,
             Step::Launch { .. }
             | Step::CreateEndpointService { .. }
+            | Step::ReplaceRootVolume { .. }
             | Step::CreateTargetGroup { .. }
             | Step::CreateBalancer { .. }
             | Step::CreateListener { .. } => Err(AwsFailure {

@@ -16,6 +16,8 @@ use crate::Account;
 pub enum Made {
     /// Instances.
     Hosts(Vec<HostId>),
+    /// A root volume replacement task, by its id.
+    Task(String),
     /// Something with an ARN, or an endpoint service by its id.
     Arn(String),
 }
@@ -26,6 +28,9 @@ impl Account {
     pub async fn create(&self, creation: &Creation) -> Result<Made, AwsFailure> {
         match creation {
             Creation::RunInstances(launch) => self.run_instances(launch).await.map(Made::Hosts),
+            Creation::CreateReplaceRootVolumeTask(rebuild) => {
+                self.replace_root_volume(rebuild).await.map(Made::Task)
+            }
             Creation::CreateTargetGroup(group) => self.create_target_group(group).await.map(Made::Arn),
             Creation::CreateLoadBalancer(balancer) => {
                 self.create_load_balancer(balancer).await.map(Made::Arn)

@@ -25,7 +25,7 @@ const INSTANCES_PER_PAGE: i32 = 1000;
 const VOLUMES_PER_PAGE: i32 = 500;
 
 /// Most values of one filter (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Filter.html>).
-const VALUES_PER_FILTER: usize = 200;
+pub(crate) const VALUES_PER_FILTER: usize = 200;
 
 /// Hosts whose user data is read at a time.
 const CONCURRENT_READS: usize = 8;
@@ -130,14 +130,21 @@ impl Account {
                 .send();
             while let Some(page) = self.pacer.call("DescribeVolumes", pages.try_next()).await? {
                 for volume in page.volumes() {
-                    let evidence = VolumeEvidence {
-                        volume_id: volume.volume_id().unwrap_or_default().to_owned(),
-                        encrypted: volume.encrypted() == Some(true),
-                        kms_key_arn: volume.kms_key_id().map(str::to_owned),
-                    };
-                    let attached = volume.attachments().iter().filter_map(|a| a.instance_id()?.parse().ok());
-                    for host in attached {
-                        volumes.entry(host).or_default().push(evidence.clone());
+                    for attachment in volume.attachments() {
+                        let Some(host) = attachment.instance_id().and_then(|id| id.parse().ok()) else {
+                            continue;
+                        };
+                        let evidence = VolumeEvidence {
+                            volume_id: volume.volume_id().unwrap_or_default().to_owned(),
+                            encrypted: volume.encrypted() == Some(true),
+                            kms_key_arn: volume.kms_key_id().map(str::to_owned),
+                            volume_type: volume
+                                .volume_type()
+                                .map(|it| it.as_str().to_owned())
+                                .unwrap_or_default(),
+                            goes_with_host: attachment.delete_on_termination() == Some(true),
+                        };
+                        volumes.entry(host).or_default().push(evidence);
                     }
                 }
             }
@@ -213,6 +220,13 @@ fn observed_host(enclave_id: &str, instance: &Instance) -> Option<(HostId, Obser
             .iter()
             .filter_map(|mapping| Some(mapping.ebs()?.volume_id()?.to_owned()))
             .collect(),
+        root_volume_id: instance
+            .block_device_mappings()
+            .iter()
+            .find(|mapping| {
+                mapping.device_name().is_some_and(|name| Some(name) == instance.root_device_name())
+            })
+            .and_then(|mapping| Some(mapping.ebs()?.volume_id()?.to_owned())),
     };
     Some((instance.instance_id()?.parse().ok()?, host))
 }

@@ -9,6 +9,7 @@ mod hosts;
 mod instance_types;
 mod pacer;
 mod private_link;
+mod rebuild;
 mod settings;
 
 use aws_config::SdkConfig;

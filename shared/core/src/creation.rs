@@ -34,6 +34,8 @@ impl std::fmt::Display for Pool {
 pub enum Creation {
     /// EC2 `RunInstances`.
     RunInstances(RunInstances),
+    /// EC2 `CreateReplaceRootVolumeTask`.
+    CreateReplaceRootVolumeTask(ReplaceRootVolume),
     /// ELBv2 `CreateTargetGroup`.
     CreateTargetGroup(CreateTargetGroup),
     /// ELBv2 `CreateLoadBalancer`.
@@ -62,6 +64,39 @@ pub struct RunInstances {
     pub max_count: u32,
     /// Tags of instances and volumes.
     pub tags: BTreeMap<String, String>,
+}
+
+/// Parameters of `CreateReplaceRootVolumeTask`, which deletes the replaced volume, and what the host was before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplaceRootVolume {
+    /// Makes a replay return the same task.
+    pub client_token: String,
+    /// The host.
+    pub host: HostId,
+    /// The image.
+    pub image: ImageId,
+    /// Tags of the task.
+    pub tags: BTreeMap<String, String>,
+    /// What attestation compares the host with afterwards.
+    pub before: HostBefore,
+}
+
+/// What a host was when its rebuild began, as far as AWS says that a replacement keeps it
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/replace-root.html>).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostBefore {
+    /// Its root volume, which is replaced.
+    pub root_volume_id: String,
+    /// The type of that volume, e.g. `gp3`.
+    pub root_volume_type: String,
+    /// Whether that volume goes with the host.
+    pub root_volume_goes_with_host: bool,
+    /// The launch template and version it came from.
+    pub launch_template: Option<(String, u64)>,
+    /// SHA-256 of its user data (decoded), in hexadecimal.
+    pub user_data_sha256: String,
 }
 
 /// Parameters of `CreateTargetGroup`: TCP, IPv6, instance targets.
@@ -148,6 +183,11 @@ pub enum Answer {
         /// When the answer came.
         at: Timestamp,
     },
+    /// A root volume is being replaced.
+    Replacing {
+        /// The task's id.
+        task: String,
+    },
     /// The object exists.
     Created {
         /// Its ARN; of an endpoint service, which has none, its id.
@@ -186,9 +226,33 @@ pub fn endpoint_service_token(request_id: Uuid, load_balancer_arn: &str) -> Stri
     hex::encode(hash.finalize())
 }
 
+/// The client token of a rebuild: the same for a replay, another for another attempt or host.
+pub fn rebuild_token(request_id: Uuid, attempt: u32, host: &HostId) -> String {
+    let mut hash = Sha256::new();
+    hash.update(request_id.as_bytes());
+    hash.update(attempt.to_be_bytes());
+    hash.update(host.as_str());
+    hex::encode(hash.finalize())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rebuilds_token_differs_for_another_request_attempt_or_host() {
+        let host = |number: u32| -> HostId { format!("i-{number:017x}").parse().unwrap() };
+        let base = rebuild_token(Uuid::from_u128(1), 0, &host(1));
+        assert_eq!(base.len(), 64);
+        assert_eq!(base, rebuild_token(Uuid::from_u128(1), 0, &host(1)));
+        for other in [
+            rebuild_token(Uuid::from_u128(2), 0, &host(1)),
+            rebuild_token(Uuid::from_u128(1), 1, &host(1)),
+            rebuild_token(Uuid::from_u128(1), 0, &host(2)),
+        ] {
+            assert_ne!(base, other);
+        }
+    }
 
     fn pool(instance_type: &str, zone: &str) -> Pool {
         Pool { instance_type: instance_type.parse().unwrap(), availability_zone: zone.parse().unwrap() }

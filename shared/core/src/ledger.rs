@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::capacity::ClosedPool;
-use crate::creation::{Answer, Creation, RunInstances, StoredCall};
+use crate::creation::{Answer, Creation, ReplaceRootVolume, RunInstances, StoredCall};
 pub use crate::load_balancer_record::LoadBalancerRecord;
 
 /// Key of the line.
@@ -78,6 +78,18 @@ pub enum HostStage {
     Unwanted,
     /// Ended before it was handed over, or as asked.
     Gone,
+    /// To be rebuilt; nothing was done to it yet.
+    ToRebuild,
+    /// The call that replaces its root volume stands in the ledger.
+    Rebuilding,
+    /// Its root volume was replaced; not yet attested.
+    Replaced,
+    /// Its root volume was not replaced.
+    NotRebuilt,
+    /// It was left without a root volume. It is kept.
+    Detached,
+    /// Its root volume was replaced and it did not pass attestation. It is kept: its volumes may hold the only copy.
+    RebuiltUnfit,
 }
 
 /// How far one host of a request is, and why.
@@ -132,6 +144,19 @@ impl RequestRecord {
         })
     }
 
+    /// The rebuilds so far, each with the call that holds its answer.
+    pub fn rebuilds(&self) -> impl Iterator<Item = (&ReplaceRootVolume, &StoredCall)> {
+        self.calls.iter().filter_map(|call| match &call.creation {
+            Creation::CreateReplaceRootVolumeTask(rebuild) => Some((rebuild, call)),
+            _ => None,
+        })
+    }
+
+    /// The last rebuild of a host.
+    pub fn rebuild_of(&self, host: &HostId) -> Option<(&ReplaceRootVolume, &StoredCall)> {
+        self.rebuilds().filter(|(rebuild, _)| rebuild.host == *host).last()
+    }
+
     /// Moves a host to a stage; says whether that changed anything.
     pub fn set_stage(
         &mut self,
@@ -159,6 +184,12 @@ impl HostStage {
             Self::Unfit => "unfit",
             Self::Unwanted => "to be terminated",
             Self::Gone => "gone",
+            Self::ToRebuild => "to be rebuilt",
+            Self::Rebuilding => "being rebuilt",
+            Self::Replaced => "rebuilt, to be attested",
+            Self::NotRebuilt => "not rebuilt",
+            Self::Detached => "without a root volume",
+            Self::RebuiltUnfit => "rebuilt and unfit",
         }
     }
 }
@@ -183,9 +214,42 @@ pub struct HostRecord {
     pub launched_at: Timestamp,
     /// What it should be.
     pub desired: DesiredHost,
-    /// When it was attested and handed over.
+    /// When it was attested and handed over; none while its root volume is replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attested_at: Option<Timestamp>,
+    /// Its last rebuild, unless that ended well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<RebuildMark>,
+}
+
+/// A rebuild of a host that was begun and has not ended well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RebuildMark {
+    /// The request that rebuilds it.
+    pub request_id: Uuid,
+    /// The image it is to run from.
+    pub image: ImageId,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// When the host had been attested, if it was handed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attested_before: Option<Timestamp>,
+    /// How it ended; none while that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<RebuildEnd>,
+}
+
+/// How a rebuild ended that did not end well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RebuildEnd {
+    /// The original root volume is there.
+    NotRebuilt,
+    /// There is no root volume.
+    Detached,
+    /// The root volume was replaced; the host did not pass attestation.
+    Unfit,
 }
 
 /// What a host should be.
@@ -338,6 +402,22 @@ mod tests {
                 None,
             ),
             (
+                Creation::CreateReplaceRootVolumeTask(ReplaceRootVolume {
+                    client_token: "r".repeat(64),
+                    host: host(1),
+                    image: "ami-0123456789abcdef0".parse().unwrap(),
+                    tags: tags.clone(),
+                    before: crate::creation::HostBefore {
+                        root_volume_id: "vol-1".to_owned(),
+                        root_volume_type: "gp3".to_owned(),
+                        root_volume_goes_with_host: true,
+                        launch_template: Some(("lt-a".to_owned(), 7)),
+                        user_data_sha256: "bb".to_owned(),
+                    },
+                }),
+                Some(Answer::Replacing { task: "replacevol-1".to_owned() }),
+            ),
+            (
                 Creation::CreateListener(CreateListener {
                     load_balancer_arn: arn.clone(),
                     port: 443,
@@ -393,6 +473,24 @@ mod tests {
                 "i-00000000000000001 is gone: no IPv6",
             ],
         );
+    }
+
+    /// As the version before `rebuild_hosts` wrote them.
+    #[test]
+    fn objects_of_the_previous_version_are_read() {
+        let host = r#"{"application":"acme.shop.default","cluster":"content",
+            "request_id":"01938d2c-5e2a-7c3b-8f10-3a5b6c7d8e9f","instance_type":"m7g.large",
+            "availability_zone":"us-east-1a","image":"ami-0123456789abcdef0",
+            "launched_at":"2026-06-01T12:00:00Z","desired":"running","attested_at":"2026-06-01T12:01:00Z"}"#;
+        let record: HostRecord = serde_json::from_str(host).unwrap();
+        assert_eq!(record.rebuild, None);
+        assert!(record.attested_at.is_some());
+        let request = r#"{"envelope":"{}","envelope_sha256":"aa","sent_at":"2026-06-01T12:00:00Z",
+            "claimed_at":"2026-06-01T12:00:00Z","deadline_at":"2026-06-01T12:30:00Z","accepted":true,"calls":[],
+            "hosts":{"i-0123456789abcdef0":{"stage":"ready","since":"2026-06-01T12:00:00Z"}},
+            "events":[],"replies":[],"finished":true}"#;
+        let record: RequestRecord = serde_json::from_str(request).unwrap();
+        assert_eq!(record.hosts.len(), 1);
     }
 
     #[test]

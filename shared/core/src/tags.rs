@@ -15,6 +15,8 @@ pub const APPLICATION: &str = "enclave:application";
 pub const CLUSTER: &str = "enclave:cluster";
 /// The request that created the resource.
 pub const REQUEST_ID: &str = "enclave:request-id";
+/// On a root volume replacement task: the client token of the call that began it, which AWS does not show.
+pub const CLIENT_TOKEN: &str = "enclave:client-token";
 /// On a target group or endpoint service: the balancer it belongs to.
 pub const LOAD_BALANCER: &str = "enclave:load-balancer";
 

@@ -70,13 +70,19 @@ pub fn authorize_order(
             format!("{application} is not an application of {tenant}, whom this account is registered to"),
         ));
     }
-    let Order::ProvisionHosts(order) = order else { return Ok(()) };
-    if !images_in_force(gate, images).contains(&order.image) {
+    let image = match order {
+        Order::ProvisionHosts(order) => Some(&order.image),
+        Order::RebuildHosts(order) => Some(&order.image),
+        _ => None,
+    };
+    if let Some(image) = image.filter(|image| !images_in_force(gate, images).contains(image)) {
         return Err(Denial::new(
             Code::ImageNotAllowed,
-            format!("{} is not on the tenant's list of images", order.image),
+            format!("{image} is not on the tenant's list of images"),
         ));
     }
+    // Hosts that are rebuilt are there already: only launches meet the cap.
+    let Order::ProvisionHosts(order) = order else { return Ok(()) };
     let limit = gate.limits.max_hosts;
     if other_hosts.saturating_add(order.count) > limit {
         return Err(Denial::new(
@@ -95,8 +101,9 @@ pub fn images_in_force(gate: &Gate, foundation: &[ImageId]) -> Vec<ImageId> {
 
 #[cfg(test)]
 mod tests {
+    use enclave_protocol::names::{ApplicationId, ClusterId};
     use enclave_protocol::request::{
-        Audience, ConfigureLoadBalancer, DeprovisionHosts, Describe, Mode, ProvisionHosts,
+        Audience, ConfigureLoadBalancer, DeprovisionHosts, Describe, Mode, ProvisionHosts, RebuildHosts,
         RemoveLoadBalancer, Scheme,
     };
     use jiff::Timestamp;
@@ -246,10 +253,34 @@ mod tests {
         assert_eq!(ordered(&narrow, 0, &order('2')), refused('2'));
     }
 
+    fn rebuild(application: &str, image: ImageId) -> Order {
+        Order::RebuildHosts(RebuildHosts {
+            application: application.parse().unwrap(),
+            cluster: "content".parse().unwrap(),
+            host_ids: (0..9).map(|number| format!("i-0000000{number}").parse().unwrap()).collect(),
+            image,
+            at_a_time: None,
+        })
+    }
+
+    #[test]
+    fn a_rebuild_needs_a_listed_image_and_meets_no_cap() {
+        assert_eq!(ordered(&gate(), u32::MAX, &rebuild("acme.shop.default", image('2'))), None);
+        let refused = |gate: &Gate, last| {
+            ordered(gate, 0, &rebuild("acme.shop.default", image(last))).map(|(code, _)| code)
+        };
+        assert_eq!(refused(&gate(), '3'), Some(Code::ImageNotAllowed));
+        let mut narrow = gate();
+        narrow.limits.images = Some(vec![image('1')]);
+        assert_eq!(refused(&narrow, '2'), Some(Code::ImageNotAllowed));
+        assert_eq!(refused(&narrow, '1'), None);
+    }
+
     #[test]
     fn every_order_about_another_tenants_application_is_refused() {
         let orders = |application: &str| {
-            let (application, cluster) = (application.parse().unwrap(), "content".parse().unwrap());
+            let (application, cluster): (ApplicationId, ClusterId) =
+                (application.parse().unwrap(), "content".parse().unwrap());
             [
                 provision("other.shop.default", 1, image('1')),
                 Order::DeprovisionHosts(DeprovisionHosts {
@@ -264,6 +295,7 @@ mod tests {
                     Vec::new(),
                     Vec::new(),
                 )),
+                rebuild(application.as_str(), image('1')),
                 Order::RemoveLoadBalancer(RemoveLoadBalancer { application, cluster, name: None }),
             ]
         };

@@ -96,7 +96,7 @@ pub enum Code {
     NoInstanceType,
     /// A host that the application and cluster do not have.
     UnknownHost,
-    /// A host that is not running cannot be a target.
+    /// A host that is not running, or was not handed over, can be neither a target nor rebuilt.
     HostNotRunning,
     /// A load balancer that the application and cluster do not have.
     UnknownLoadBalancer,
@@ -108,10 +108,12 @@ pub enum Code {
     DeadlineExceeded,
     /// No pool had room for all hosts; the reply says which exist.
     InsufficientCapacity,
-    /// A launched host did not pass attestation and was terminated.
+    /// A host did not pass attestation: one just launched was terminated, a rebuilt one was kept.
     AttestationFailed,
-    /// A host ended before it was handed over.
+    /// A host ended before it was handed over, or handed over again.
     HostLost,
+    /// The root volume of a host could not be replaced; no further host was begun.
+    RebuildFailed,
     /// AWS refused a call for good; the message names the call and AWS's code.
     AwsRefused,
 }

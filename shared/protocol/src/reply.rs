@@ -101,6 +101,27 @@ pub struct HostResult {
     /// What is wrong with it, one sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// For `rebuild_hosts`: how far its rebuild came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<RebuildState>,
+}
+
+/// How far the rebuild of a host came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RebuildState {
+    /// Nothing was done to it.
+    NotBegun,
+    /// Its root volume is being replaced, or was and is not attested yet.
+    InProgress,
+    /// It runs from the image and was attested again.
+    Rebuilt,
+    /// Its root volume was not replaced; the original one is there.
+    Failed,
+    /// It was left without a root volume. It is not terminated.
+    Detached,
+    /// Its root volume was replaced, but it did not pass attestation. It is not terminated, and not handed over.
+    Unfit,
 }
 
 /// Where a host stands.

@@ -32,6 +32,9 @@ pub const MAX_HOSTS: usize = 1000;
 /// Most instance types in one order of preference.
 pub const MAX_INSTANCE_TYPES: usize = 16;
 
+/// Most hosts that one request rebuilds at a time.
+pub const MAX_REBUILDS_AT_A_TIME: u32 = 100;
+
 /// Deepest nesting of a request; its own schema needs 5.
 pub const MAX_DEPTH: usize = 16;
 
@@ -94,6 +97,8 @@ pub enum Order {
     ProvisionHosts(ProvisionHosts),
     /// Terminate hosts of a cluster.
     DeprovisionHosts(DeprovisionHosts),
+    /// Replace the root volumes of a cluster's hosts.
+    RebuildHosts(RebuildHosts),
     /// Create or converge a cluster's load balancer.
     ConfigureLoadBalancer(ConfigureLoadBalancer),
     /// Remove a cluster's load balancer with all that belongs to it.
@@ -169,6 +174,33 @@ pub struct DeprovisionHosts {
     pub host_ids: Vec<HostId>,
 }
 
+/// Replaces the root volume of each host in place; done when every host runs from the image and was attested again.
+/// One that fails ends the roll-out: hosts not begun stay as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RebuildHosts {
+    /// The application the hosts serve.
+    pub application: ApplicationId,
+    /// The cluster in it.
+    pub cluster: ClusterId,
+    /// The hosts in the order in which they are rebuilt, 1 to 1000, each once.
+    #[schemars(length(min = 1, max = 1000))]
+    pub host_ids: Vec<HostId>,
+    /// The image to boot, one of the tenant's list.
+    pub image: ImageId,
+    /// How many hosts are rebuilt at a time; 1 to 100, by default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub at_a_time: Option<u32>,
+}
+
+impl RebuildHosts {
+    /// How many hosts are rebuilt at a time.
+    pub fn at_a_time(&self) -> u32 {
+        self.at_a_time.unwrap_or(1)
+    }
+}
+
 /// Asks for the inventory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -186,6 +218,8 @@ pub enum ActionName {
     ProvisionHosts,
     /// [`Order::DeprovisionHosts`]
     DeprovisionHosts,
+    /// [`Order::RebuildHosts`]
+    RebuildHosts,
     /// [`Order::ConfigureLoadBalancer`]
     ConfigureLoadBalancer,
     /// [`Order::RemoveLoadBalancer`]
@@ -196,9 +230,10 @@ pub enum ActionName {
 
 impl ActionName {
     /// Every action this version speaks.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ProvisionHosts,
         Self::DeprovisionHosts,
+        Self::RebuildHosts,
         Self::ConfigureLoadBalancer,
         Self::RemoveLoadBalancer,
         Self::Describe,
@@ -209,6 +244,7 @@ impl ActionName {
         match self {
             Self::ProvisionHosts => "provision_hosts",
             Self::DeprovisionHosts => "deprovision_hosts",
+            Self::RebuildHosts => "rebuild_hosts",
             Self::ConfigureLoadBalancer => "configure_load_balancer",
             Self::RemoveLoadBalancer => "remove_load_balancer",
             Self::Describe => "describe",
@@ -222,6 +258,7 @@ impl Order {
         match self {
             Self::ProvisionHosts(_) => ActionName::ProvisionHosts,
             Self::DeprovisionHosts(_) => ActionName::DeprovisionHosts,
+            Self::RebuildHosts(_) => ActionName::RebuildHosts,
             Self::ConfigureLoadBalancer(_) => ActionName::ConfigureLoadBalancer,
             Self::RemoveLoadBalancer(_) => ActionName::RemoveLoadBalancer,
             Self::Describe(_) => ActionName::Describe,
@@ -233,6 +270,7 @@ impl Order {
         match self {
             Self::ProvisionHosts(order) => Some((&order.application, &order.cluster)),
             Self::DeprovisionHosts(order) => Some((&order.application, &order.cluster)),
+            Self::RebuildHosts(order) => Some((&order.application, &order.cluster)),
             Self::ConfigureLoadBalancer(order) => Some((&order.application, &order.cluster)),
             Self::RemoveLoadBalancer(order) => Some((&order.application, &order.cluster)),
             Self::Describe(_) => None,
@@ -307,6 +345,11 @@ impl Request {
             Order::DeprovisionHosts(order) => {
                 within("host_ids", order.host_ids.len(), 1, MAX_HOSTS)?;
                 distinct("host_ids", &order.host_ids)
+            }
+            Order::RebuildHosts(order) => {
+                within("host_ids", order.host_ids.len(), 1, MAX_HOSTS)?;
+                distinct("host_ids", &order.host_ids)?;
+                within("at_a_time", order.at_a_time() as usize, 1, MAX_REBUILDS_AT_A_TIME as usize)
             }
             Order::ConfigureLoadBalancer(order) => order.check(),
             Order::RemoveLoadBalancer(_) | Order::Describe(_) => Ok(()),

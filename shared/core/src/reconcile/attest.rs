@@ -3,6 +3,7 @@
 use enclave_protocol::names::ImageId;
 
 use super::ObservedHost;
+use crate::creation::ReplaceRootVolume;
 use crate::foundation::Foundation;
 
 /// What a look at one host alone showed.
@@ -23,6 +24,10 @@ pub struct VolumeEvidence {
     pub encrypted: bool,
     /// The key it is encrypted with.
     pub kms_key_arn: Option<String>,
+    /// Its type, e.g. `gp3`.
+    pub volume_type: String,
+    /// Whether it goes with its host.
+    pub goes_with_host: bool,
 }
 
 impl HostEvidence {
@@ -42,6 +47,69 @@ pub fn attest(
     foundation: &Foundation,
     images: &[ImageId],
 ) -> Result<(), Vec<String>> {
+    let zone = foundation.availability_zones.get(&host.availability_zone);
+    let came_from = zone.map(|zone| CameFrom {
+        launch_template: Some((zone.launch_template_id.clone(), zone.launch_template_version)),
+        user_data_sha256: &zone.user_data_sha256,
+    });
+    let faults = faults(host, evidence, foundation, images, came_from.as_ref());
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// Compares a rebuilt host with the foundation, with the order, and with what it was before.
+///
+/// AWS says that the new root volume is of the type of the old one and goes with the host as that did, that it is
+/// encrypted with the same key where the old one was encrypted, and that the instance then shows the new image
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/replace-root.html>). Launch template and user data are compared with
+/// those before: the foundation's may have moved on since the host was launched.
+pub fn attest_rebuilt(
+    host: &ObservedHost,
+    evidence: &HostEvidence,
+    rebuild: &ReplaceRootVolume,
+    foundation: &Foundation,
+    images: &[ImageId],
+) -> Result<(), Vec<String>> {
+    let before = &rebuild.before;
+    let came_from = CameFrom {
+        launch_template: before.launch_template.clone(),
+        user_data_sha256: &before.user_data_sha256,
+    };
+    let mut faults = faults(host, evidence, foundation, images, Some(&came_from));
+    if host.image != rebuild.image {
+        faults.push(format!("its image is {}, not {}", host.image, rebuild.image));
+    }
+    match host.root_volume_id.as_ref() {
+        None => faults.push("it has no root volume".to_owned()),
+        Some(id) if *id == before.root_volume_id => faults.push(format!("its root volume is still {id}")),
+        Some(id) => {
+            for volume in evidence.volumes.iter().filter(|volume| volume.volume_id == *id) {
+                if volume.volume_type != before.root_volume_type {
+                    let (is, was) = (&volume.volume_type, &before.root_volume_type);
+                    faults.push(format!("its root volume {id} is of type {is}, not {was}"));
+                }
+                if volume.goes_with_host != before.root_volume_goes_with_host {
+                    let word = if volume.goes_with_host { "would" } else { "would not" };
+                    faults.push(format!("its root volume {id} {word} be deleted with it"));
+                }
+            }
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// What a host should have been launched with.
+struct CameFrom<'a> {
+    launch_template: Option<(String, u64)>,
+    user_data_sha256: &'a str,
+}
+
+fn faults(
+    host: &ObservedHost,
+    evidence: &HostEvidence,
+    foundation: &Foundation,
+    images: &[ImageId],
+    came_from: Option<&CameFrom<'_>>,
+) -> Vec<String> {
     let mut faults = Vec::new();
     let mut demand = |holds: bool, fault: String| {
         if !holds {
@@ -66,12 +134,12 @@ pub fn attest(
         host.instance_profile_arn.as_ref() == Some(&foundation.instance_profile_arn),
         format!("its instance profile is {:?}", host.instance_profile_arn),
     );
-    match foundation.availability_zones.get(&host.availability_zone) {
+    match foundation.availability_zones.get(&host.availability_zone).zip(came_from) {
         None => demand(false, format!("it is in {}, which the zone does not have", host.availability_zone)),
-        Some(zone) => {
-            let template = Some((zone.launch_template_id.clone(), zone.launch_template_version));
+        Some((zone, came_from)) => {
+            let template = &came_from.launch_template;
             demand(
-                host.launch_template == template,
+                host.launch_template == *template,
                 format!("its launch template is {:?}, not {template:?}", host.launch_template),
             );
             demand(
@@ -79,7 +147,7 @@ pub fn attest(
                 format!("its subnet is {}, not {}", host.subnet_id, zone.host_subnet_id),
             );
             demand(
-                evidence.user_data_sha256 == zone.user_data_sha256,
+                evidence.user_data_sha256 == came_from.user_data_sha256,
                 "its user data is not the template's".to_owned(),
             );
         }
@@ -96,5 +164,5 @@ pub fn attest(
             format!("its volume {} is encrypted with {:?}", volume.volume_id, volume.kms_key_arn),
         );
     }
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
+    faults
 }

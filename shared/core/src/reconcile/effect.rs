@@ -8,18 +8,23 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::effect_on_balancing::effect_on_balancing;
-use super::{Desired, InstanceState, Limits, Observed, ObservedHost, Plan, Reading, Step, plan};
-use crate::creation::{Pool, client_token};
+use super::{
+    Desired, InstanceState, Limits, Observed, ObservedHost, Plan, Reading, RootVolumeTask,
+    RootVolumeTaskState, RootVolumeTasks, Step, plan,
+};
+use crate::creation::{Pool, client_token, rebuild_token};
 use crate::tags::Owner;
 
-/// Most waves of a preview: target groups, listeners, targets, settings and endpoint services come after each other.
+/// Most waves of a preview: target groups, listeners, targets, settings and endpoint services come after each other. A
+/// wave of a rebuild takes at least one host, so it adds one for each.
 const MAX_WAVES: usize = 12;
 
 /// Every step that a request would take if each took effect at once, wave after wave, and what would be left.
 pub fn preview(desired: &Desired, observed: &Observed, limits: &Limits, now: Timestamp) -> Plan {
     let mut observed = observed.clone();
     let mut all = Plan::default();
-    for _ in 0..MAX_WAVES {
+    let rebuilds: usize = desired.rebuilds.iter().map(|rebuild| rebuild.waiting.len()).sum();
+    for _ in 0..MAX_WAVES + rebuilds {
         let wave = plan(desired, &observed, limits, now);
         all.findings = wave.findings;
         if wave.steps.is_empty() {
@@ -42,7 +47,21 @@ pub fn effect(mut observed: Observed, step: &Step) -> Observed {
     if let Reading::Known(balancing) = &mut observed.balancing {
         effect_on_balancing(balancing, step);
     }
+    if let Reading::Known(tasks) = &mut observed.root_volume_tasks {
+        effect_on_tasks(tasks, step);
+    }
     observed
+}
+
+fn effect_on_tasks(tasks: &mut RootVolumeTasks, step: &Step) {
+    let Step::ReplaceRootVolume { request_id, host, attempt, .. } = step else { return };
+    let token = rebuild_token(*request_id, *attempt, host);
+    tasks.entry(host.clone()).or_default().push(RootVolumeTask {
+        task_id: format!("replacevol-{}", &token[..17]),
+        state: RootVolumeTaskState::Succeeded,
+        request_id: Some(*request_id),
+        client_token: Some(token),
+    });
 }
 
 fn effect_on_hosts(hosts: &mut BTreeMap<HostId, ObservedHost>, step: &Step) {
@@ -60,6 +79,15 @@ fn effect_on_hosts(hosts: &mut BTreeMap<HostId, ObservedHost>, step: &Step) {
                 if let Some(host) = hosts.get_mut(id) {
                     host.state = InstanceState::Terminated;
                 }
+            }
+        }
+        Step::ReplaceRootVolume { request_id, host, attempt, image, .. } => {
+            if let Some(found) = hosts.get_mut(host) {
+                let volume = format!("vol-{}", &rebuild_token(*request_id, *attempt, host)[..17]);
+                found.volume_ids.retain(|id| Some(id) != found.root_volume_id.as_ref());
+                found.volume_ids.push(volume.clone());
+                found.root_volume_id = Some(volume);
+                found.image = image.clone();
             }
         }
         _ => {}
@@ -92,5 +120,6 @@ fn launched(request_id: Uuid, owner: &Owner, pool: &Pool, image: &ImageId, token
         launch_template: None,
         key_pair: None,
         volume_ids: Vec::new(),
+        root_volume_id: None,
     }
 }

@@ -12,6 +12,7 @@ mod names;
 mod observed;
 mod observed_balancing;
 mod private_link;
+mod rebuild;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,16 +22,19 @@ use enclave_protocol::request::{Endpoint, Scheme};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-pub use attest::{HostEvidence, VolumeEvidence, attest};
+pub use attest::{HostEvidence, VolumeEvidence, attest, attest_rebuilt};
 pub use effect::{effect, preview};
 pub use hosts::is_gone;
 pub use names::{BalancerNames, target_group_name};
-pub use observed::{InstanceState, Observed, ObservedHost, Reading};
+pub use observed::{
+    InstanceState, Observed, ObservedHost, Reading, RootVolumeTask, RootVolumeTaskState, RootVolumeTasks,
+};
 pub use observed_balancing::{
     BalancerState, EndpointConnection, EndpointServiceState, ObservedBalancing, ObservedEndpointService,
     ObservedListener, ObservedLoadBalancer, ObservedTargetGroup,
 };
 pub use private_link::service_of;
+pub use rebuild::DesiredRebuild;
 pub use settings::{
     BalancerSecurity, BalancerSettings, DesiredSettings, HealthCheckSettings, ListenerSettings,
     TargetGroupSettings,
@@ -46,6 +50,8 @@ pub struct Desired {
     pub launches: Vec<DesiredLaunch>,
     /// Hosts that should be terminated.
     pub terminated: BTreeSet<HostId>,
+    /// Hosts that should be rebuilt.
+    pub rebuilds: Vec<DesiredRebuild>,
     /// Load balancers that should be exactly so.
     pub load_balancers: Vec<DesiredLoadBalancer>,
     /// Load balancers that should not be.
@@ -167,6 +173,19 @@ pub enum Step {
     Terminate {
         /// Which.
         hosts: Vec<HostId>,
+    },
+    /// Replace the root volume of a host.
+    ReplaceRootVolume {
+        /// The request it is for.
+        request_id: Uuid,
+        /// Whom the host serves.
+        owner: Owner,
+        /// The host.
+        host: HostId,
+        /// Grows with every definite answer for this host.
+        attempt: u32,
+        /// What it boots.
+        image: ImageId,
     },
     /// Create a target group.
     CreateTargetGroup {
@@ -353,6 +372,17 @@ pub fn plan(desired: &Desired, observed: &Observed, limits: &Limits, now: Timest
             Reading::Unknown(why) => plan.findings.push(Finding::Unknown { what: format!("hosts: {why}") }),
         }
     }
+    for rebuild in &desired.rebuilds {
+        match (&observed.hosts, &observed.root_volume_tasks) {
+            (Reading::Known(hosts), Reading::Known(tasks)) => rebuild::plan(rebuild, hosts, tasks, &mut plan),
+            (Reading::Unknown(why), _) => {
+                plan.findings.push(Finding::Unknown { what: format!("hosts: {why}") });
+            }
+            (_, Reading::Unknown(why)) => {
+                plan.findings.push(Finding::Unknown { what: format!("root volume tasks: {why}") });
+            }
+        }
+    }
     if !desired.load_balancers.is_empty() || !desired.without_load_balancer.is_empty() {
         match &observed.balancing {
             Reading::Known(balancing) => load_balancers::plan(desired, balancing, limits, &mut plan),
@@ -370,6 +400,7 @@ impl Step {
         match self {
             Self::Launch { .. } => "launch",
             Self::Terminate { .. } => "terminate",
+            Self::ReplaceRootVolume { .. } => "replace_root_volume",
             Self::CreateTargetGroup { .. } => "create_target_group",
             Self::CreateBalancer { .. } => "create_load_balancer",
             Self::ConfigureTargetGroup { .. } => "configure_target_group",
@@ -397,6 +428,9 @@ impl Step {
         match self {
             Self::Launch { pool, count, image, .. } => format!("launch {count} × {pool} from {image}"),
             Self::Terminate { hosts } => format!("terminate {}", list(hosts)),
+            Self::ReplaceRootVolume { host, image, .. } => {
+                format!("replace the root volume of {host} from {image}")
+            }
             Self::CreateTargetGroup { name, port, .. } => {
                 format!("create target group {name} for port {port}")
             }

@@ -26,6 +26,87 @@ pub struct Observed {
     pub hosts: Reading<BTreeMap<HostId, ObservedHost>>,
     /// Everything whose name says it is this enclave's.
     pub balancing: Reading<ObservedBalancing>,
+    /// Root volume replacement tasks of the hosts that were asked about, whoever began them.
+    pub root_volume_tasks: Reading<RootVolumeTasks>,
+}
+
+/// Tasks by host. A host without an entry was not asked about; one without tasks has an empty one.
+pub type RootVolumeTasks = BTreeMap<HostId, Vec<RootVolumeTask>>;
+
+/// One root volume replacement task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootVolumeTask {
+    /// Its id.
+    pub task_id: String,
+    /// Its state.
+    pub state: RootVolumeTaskState,
+    /// The request of this enclave that began it, from its tags; none where somebody else did.
+    pub request_id: Option<Uuid>,
+    /// The client token of the call that began it, from its tags.
+    pub client_token: Option<String>,
+}
+
+/// States of a root volume replacement task
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReplaceRootVolumeTask.html>).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RootVolumeTaskState {
+    /// The new volume is being made.
+    Pending,
+    /// The volumes are being exchanged.
+    InProgress,
+    /// The new volume is attached and the instance is available.
+    Succeeded,
+    /// It is failing.
+    Failing,
+    /// It failed; the original volume is still attached.
+    Failed,
+    /// It is failing; the instance may have no root volume.
+    FailingDetached,
+    /// It failed; the instance has no root volume.
+    FailedDetached,
+    /// One that this version does not know: neither an end nor a success.
+    Other(String),
+}
+
+impl From<&str> for RootVolumeTaskState {
+    fn from(state: &str) -> Self {
+        match state {
+            "pending" => Self::Pending,
+            "in-progress" => Self::InProgress,
+            "succeeded" => Self::Succeeded,
+            "failing" => Self::Failing,
+            "failed" => Self::Failed,
+            "failing-detached" => Self::FailingDetached,
+            "failed-detached" => Self::FailedDetached,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+impl RootVolumeTaskState {
+    /// Whether the task has not ended.
+    pub fn is_active(&self) -> bool {
+        !matches!(self, Self::Succeeded | Self::Failed | Self::FailedDetached)
+    }
+
+    /// Whether the task failed or is about to.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Failing | Self::Failed | Self::FailingDetached | Self::FailedDetached)
+    }
+
+    /// The state as AWS names it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Pending => "pending",
+            Self::InProgress => "in-progress",
+            Self::Succeeded => "succeeded",
+            Self::Failing => "failing",
+            Self::Failed => "failed",
+            Self::FailingDetached => "failing-detached",
+            Self::FailedDetached => "failed-detached",
+            Self::Other(state) => state,
+        }
+    }
 }
 
 /// States of an EC2 instance.
@@ -96,4 +177,6 @@ pub struct ObservedHost {
     pub key_pair: Option<String>,
     /// Its volumes.
     pub volume_ids: Vec<String>,
+    /// The one of them that it boots from, where there is one.
+    pub root_volume_id: Option<String>,
 }

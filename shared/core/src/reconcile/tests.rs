@@ -9,3 +9,4 @@ mod hosts;
 mod names;
 mod preview;
 mod private_link;
+mod rebuild;

@@ -6,7 +6,8 @@ use enclave_protocol::names::{
 };
 use enclave_protocol::request::{
     Audience, ConfigureLoadBalancer, DeprovisionHosts, Describe, Endpoint, EndpointProtocol, HealthCheck,
-    HealthCheckProtocol, Mode, Order, PrivateLink, ProvisionHosts, RemoveLoadBalancer, Request, Scheme,
+    HealthCheckProtocol, Mode, Order, PrivateLink, ProvisionHosts, RebuildHosts, RemoveLoadBalancer, Request,
+    Scheme,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -109,6 +110,16 @@ fn order() -> impl Strategy<Value = Order> {
         (application(), cluster(), hosts(1)).prop_map(|(application, cluster, host_ids)| {
             Order::DeprovisionHosts(DeprovisionHosts { application, cluster, host_ids })
         }),
+        (
+            application(),
+            cluster(),
+            hosts(1),
+            name::<ImageId>("ami-[0-9a-f]{17}"),
+            prop::option::of(1_u32..=100)
+        )
+            .prop_map(|(application, cluster, host_ids, image, at_a_time)| {
+                Order::RebuildHosts(RebuildHosts { application, cluster, host_ids, image, at_a_time })
+            }),
         (application(), cluster(), endpoints, hosts(0), settings()).prop_map(
             |(application, cluster, endpoints, targets, settings)| {
                 let (scheme, private_link, health_check, [delay, idle], cross_zone) = settings;

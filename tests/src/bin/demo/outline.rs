@@ -48,6 +48,9 @@ pub(crate) fn brief(order: &Order) -> String {
             format!("{action}, {} × {}", order.count, types.join(" or "))
         }
         Order::DeprovisionHosts(order) => format!("{action}, {} hosts", order.host_ids.len()),
+        Order::RebuildHosts(order) => {
+            format!("{action}, {} hosts from {}", order.host_ids.len(), order.image)
+        }
         Order::ConfigureLoadBalancer(order) => {
             let ports = order.endpoints.iter().map(|one| format!("port {}", one.port)).collect::<Vec<_>>();
             format!("{action}, {} in front of {} hosts", ports.join(", "), order.targets.len())

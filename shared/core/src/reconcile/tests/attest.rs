@@ -7,8 +7,9 @@ use enclave_protocol::request::Audience;
 use uuid::Uuid;
 
 use super::generate::{observed_host, owner};
+use crate::creation::{HostBefore, ReplaceRootVolume};
 use crate::foundation::{Foundation, ZoneFoundation};
-use crate::reconcile::{HostEvidence, InstanceState, ObservedHost, VolumeEvidence, attest};
+use crate::reconcile::{HostEvidence, InstanceState, ObservedHost, VolumeEvidence, attest, attest_rebuilt};
 
 fn foundation() -> Foundation {
     let zone = |suffix: &str| ZoneFoundation {
@@ -50,7 +51,13 @@ fn right_host() -> ObservedHost {
 }
 
 fn volume(id: &str) -> VolumeEvidence {
-    VolumeEvidence { volume_id: id.to_owned(), encrypted: true, kms_key_arn: Some("arn:key".to_owned()) }
+    VolumeEvidence {
+        volume_id: id.to_owned(),
+        encrypted: true,
+        kms_key_arn: Some("arn:key".to_owned()),
+        volume_type: "gp3".to_owned(),
+        goes_with_host: true,
+    }
 }
 
 fn right_evidence() -> HostEvidence {
@@ -181,4 +188,92 @@ fn a_volume_that_the_host_has_and_the_closer_look_did_not_show_is_not_vouched_fo
     let mut host = right_host();
     host.volume_ids.push("vol-2".to_owned());
     assert!(attest(&host, &right_evidence(), &foundation(), &images()).is_err());
+}
+
+fn rebuild() -> ReplaceRootVolume {
+    ReplaceRootVolume {
+        client_token: "t".to_owned(),
+        host: super::generate::host(1),
+        image: images()[0].clone(),
+        tags: BTreeMap::new(),
+        before: HostBefore {
+            root_volume_id: "vol-old".to_owned(),
+            root_volume_type: "gp3".to_owned(),
+            root_volume_goes_with_host: true,
+            launch_template: Some(("lt-a".to_owned(), 7)),
+            user_data_sha256: "user-data".to_owned(),
+        },
+    }
+}
+
+fn attested_again(
+    spoil_host: fn(&mut ObservedHost),
+    spoil_evidence: fn(&mut HostEvidence),
+) -> Result<(), Vec<String>> {
+    let (mut host, mut evidence) = (right_host(), right_evidence());
+    spoil_host(&mut host);
+    spoil_evidence(&mut evidence);
+    attest_rebuilt(&host, &evidence, &rebuild(), &foundation(), &images())
+}
+
+#[test]
+fn a_rebuilt_host_that_is_as_it_must_be_passes() {
+    assert_eq!(attested_again(|_| (), |_| ()), Ok(()));
+}
+
+#[test]
+fn each_single_fault_of_a_rebuilt_host_is_named_alone() {
+    type Spoil = (fn(&mut ObservedHost), fn(&mut HostEvidence), &'static str);
+    let faults: [Spoil; 8] = [
+        (|_| (), |e| e.volumes[0].encrypted = false, "its volume vol-1 is not encrypted"),
+        (
+            |_| (),
+            |e| e.volumes[0].kms_key_arn = Some("arn:aws".to_owned()),
+            r#"its volume vol-1 is encrypted with Some("arn:aws")"#,
+        ),
+        (
+            |_| (),
+            |e| e.volumes[0].volume_type = "gp2".to_owned(),
+            "its root volume vol-1 is of type gp2, not gp3",
+        ),
+        (
+            |_| (),
+            |e| e.volumes[0].goes_with_host = false,
+            "its root volume vol-1 would not be deleted with it",
+        ),
+        (|h| h.root_volume_id = None, |_| (), "it has no root volume"),
+        (
+            |h| h.launch_template = Some(("lt-a".to_owned(), 8)),
+            |_| (),
+            r#"its launch template is Some(("lt-a", 8)), not Some(("lt-a", 7))"#,
+        ),
+        (|_| (), |e| e.user_data_sha256 = "other".to_owned(), "its user data is not the template's"),
+        (|h| h.primary_ipv6 = None, |_| (), "it has no primary IPv6 address"),
+    ];
+    for (spoil_host, spoil_evidence, fault) in faults {
+        assert_eq!(attested_again(spoil_host, spoil_evidence), Err(vec![fault.to_owned()]));
+    }
+}
+
+#[test]
+fn a_host_that_still_has_its_old_volume_or_image_is_not_rebuilt() {
+    let mut old = rebuild();
+    old.before.root_volume_id = "vol-1".to_owned();
+    let judged =
+        |rebuild| attest_rebuilt(&right_host(), &right_evidence(), &rebuild, &foundation(), &images());
+    assert_eq!(judged(old), Err(vec!["its root volume is still vol-1".to_owned()]));
+    let other = ReplaceRootVolume { image: "ami-00000002".parse().unwrap(), ..rebuild() };
+    let fault = "its image is ami-0123456789abcdef0, not ami-00000002".to_owned();
+    assert_eq!(judged(other), Err(vec![fault]));
+}
+
+#[test]
+fn a_rebuilt_host_keeps_the_template_it_was_launched_from_when_the_foundation_moves_on() {
+    let mut later = foundation();
+    let zone = later.availability_zones.get_mut(&"us-east-1a".parse().unwrap()).unwrap();
+    zone.launch_template_version = 8;
+    zone.user_data_sha256 = "newer".to_owned();
+    let judged = attest_rebuilt(&right_host(), &right_evidence(), &rebuild(), &later, &images());
+    assert_eq!(judged, Ok(()));
+    assert!(attest(&right_host(), &right_evidence(), &later, &images()).is_err(), "a new host must be of it");
 }

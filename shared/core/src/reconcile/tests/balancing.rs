@@ -359,7 +359,9 @@ fn a_step_on_something_that_is_not_there_has_no_effect() {
 
 #[test]
 fn nothing_wanted_is_nothing_done_even_when_nothing_could_be_read() {
-    let blind =
-        Observed { hosts: Reading::Unknown("x".to_owned()), balancing: Reading::Unknown("y".to_owned()) };
+    let blind = Observed {
+        hosts: Reading::Unknown("x".to_owned()),
+        ..known(BTreeMap::new(), ObservedBalancing::default())
+    };
     assert!(plan(&Desired::default(), &blind, &Limits::default(), at(NOW)).is_converged());
 }

@@ -339,6 +339,7 @@ proptest! {
         let blind = Observed {
             hosts: Reading::Unknown("throttled".to_owned()),
             balancing: Reading::Unknown("timeout".to_owned()),
+            root_volume_tasks: Reading::Unknown("not looked at".to_owned()),
         };
         let about_hosts = !desired.launches.is_empty() || !desired.terminated.is_empty();
         let about_balancing =
@@ -361,6 +362,7 @@ proptest! {
         let unknown = Observed {
             hosts: Reading::Unknown("a".to_owned()),
             balancing: Reading::Unknown("b".to_owned()),
+            root_volume_tasks: Reading::Unknown("c".to_owned()),
         };
         let steps = wave(&desired, &known(hosts, balancing)).steps;
         prop_assert_eq!(steps.iter().fold(unknown.clone(), effect), unknown);

@@ -60,11 +60,16 @@ pub(super) fn observed_host(state: InstanceState, request_id: Uuid, owner: &Owne
         launch_template: Some(("lt-a".to_owned(), 7)),
         key_pair: None,
         volume_ids: vec!["vol-1".to_owned()],
+        root_volume_id: Some("vol-1".to_owned()),
     }
 }
 
 pub(super) fn known(hosts: BTreeMap<HostId, ObservedHost>, balancing: ObservedBalancing) -> Observed {
-    Observed { hosts: Reading::Known(hosts), balancing: Reading::Known(balancing) }
+    Observed {
+        hosts: Reading::Known(hosts),
+        balancing: Reading::Known(balancing),
+        root_volume_tasks: Reading::Known(BTreeMap::new()),
+    }
 }
 
 pub(super) fn states() -> impl Strategy<Value = InstanceState> {
@@ -145,6 +150,7 @@ pub(super) fn desired() -> impl Strategy<Value = Desired> {
             Desired {
                 launches,
                 terminated,
+                rebuilds: Vec::new(),
                 without_load_balancer: (0..3).filter_map(without).collect(),
                 load_balancers: balancers.into_iter().flatten().collect(),
             }
