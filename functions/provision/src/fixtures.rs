@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use enclave_core::aws::{AwsFailure, ErrorClass};
 use enclave_core::creation::{
-    Answer, CreateTargetGroup, Creation, Pool, RunInstances, StoredCall, client_token,
+    Answer, CreateTargetGroup, Creation, HostBefore, Pool, ReplaceRootVolume, RunInstances, StoredCall,
+    client_token, rebuild_token,
 };
 use enclave_core::foundation::{Foundation, ZoneFoundation};
 use enclave_core::ledger::{HostProgress, HostStage, RequestRecord};
@@ -16,7 +17,7 @@ use enclave_core::tags::Owner;
 use enclave_protocol::names::{HostId, ImageId};
 use enclave_protocol::request::{
     Audience, ConfigureLoadBalancer, DeprovisionHosts, Endpoint, EndpointProtocol, Mode, Order,
-    ProvisionHosts, RemoveLoadBalancer, Request, Scheme,
+    ProvisionHosts, RebuildHosts, RemoveLoadBalancer, Request, Scheme,
 };
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -113,6 +114,17 @@ pub(crate) fn deprovision(hosts: &[u32]) -> Order {
     })
 }
 
+/// These hosts from the one image, so many at a time.
+pub(crate) fn rebuild(hosts: &[u32], at_a_time: u32) -> Order {
+    Order::RebuildHosts(RebuildHosts {
+        application: owner().application,
+        cluster: owner().cluster,
+        host_ids: hosts.iter().copied().map(host).collect(),
+        image: image(),
+        at_a_time: Some(at_a_time),
+    })
+}
+
 pub(crate) fn configure() -> Order {
     let endpoint = Endpoint { port: 443, protocol: EndpointProtocol::Tcp, target_port: 8080 };
     Order::ConfigureLoadBalancer(ConfigureLoadBalancer::new(
@@ -202,6 +214,24 @@ pub(crate) fn launch(pool: Pool, max_count: u32, answer: Option<Answer>) -> Stor
         image: image(),
         max_count,
         tags: BTreeMap::new(),
+    });
+    StoredCall { creation, decided_at: at(CLAIMED), tries: 0, answer }
+}
+
+/// The call that replaces a host's root volume, with its answer.
+pub(crate) fn rebuild_call(number: u32, answer: Option<Answer>) -> StoredCall {
+    let creation = Creation::CreateReplaceRootVolumeTask(ReplaceRootVolume {
+        client_token: rebuild_token(id(1), 0, &host(number)),
+        host: host(number),
+        image: image(),
+        tags: BTreeMap::new(),
+        before: HostBefore {
+            root_volume_id: "vol-old".to_owned(),
+            root_volume_type: "gp3".to_owned(),
+            root_volume_goes_with_host: true,
+            launch_template: None,
+            user_data_sha256: "user-data".to_owned(),
+        },
     });
     StoredCall { creation, decided_at: at(CLAIMED), tries: 0, answer }
 }

@@ -172,8 +172,8 @@ mod tests {
     use super::*;
     use crate::fixtures::{
         CLAIMED, at, configure, deprovision, desired_of, foundation, host, id, launch, launched,
-        observed_balancer, observed_service, pool, provision, record, refused, remove, request, seen,
-        target_group_call, with_hosts,
+        observed_balancer, observed_service, pool, provision, rebuild, record, refused, remove, request,
+        seen, target_group_call, with_hosts,
     };
 
     fn rules() -> Rules {
@@ -368,7 +368,7 @@ mod tests {
     #[test]
     fn at_its_deadline_and_not_before_what_is_unfinished_fails() {
         let nothing = seen(BTreeMap::new());
-        for order in [provision(1), deprovision(&[1]), configure(), remove()] {
+        for order in [provision(1), deprovision(&[1]), rebuild(&[1], 1), configure(), remove()] {
             let end = |second| ended(order.clone(), &record(), &nothing, &waiting(), CLAIMED + second);
             assert_eq!(end(1799), None);
             assert_eq!(end(1800), failed(Code::DeadlineExceeded));

@@ -121,6 +121,28 @@ mod tests {
     }
 
     #[test]
+    fn a_host_that_ends_before_it_was_rebuilt_is_lost_and_one_whose_rebuild_failed_keeps_its_own_end() {
+        use HostStage::{Detached, NotRebuilt, Rebuilding, RebuiltUnfit, Replaced, ToRebuild};
+        for (stage, ends) in [
+            (ToRebuild, true),
+            (Rebuilding, true),
+            (Replaced, true),
+            (NotRebuilt, false),
+            (Detached, false),
+            (RebuiltUnfit, false),
+        ] {
+            for state in [ShuttingDown, Terminated] {
+                let mut record = with_hosts(&[stage]);
+                let unseen = BTreeSet::new();
+                assert_eq!(mark_ended(&mut record, &in_states(&[Some(state)]), &unseen, at(CLAIMED)), ends);
+                let then = &record.hosts[&host(1)];
+                assert_eq!(then.stage, if ends { Gone } else { stage }, "{stage:?} {state:?}");
+                assert_eq!(then.fault.as_ref().map(|f| f.code), ends.then_some(Code::HostLost));
+            }
+        }
+    }
+
+    #[test]
     fn a_host_out_of_sight_is_asked_for_after_fifteen_minutes_and_gone_only_when_confirmed() {
         for stage in [Launched, Ready, Unfit, Unwanted] {
             for (seconds, asked) in [(0, 0), (900, 0), (901, 1)] {

@@ -177,3 +177,6 @@ pub(crate) fn rebuild_state(record: &RequestRecord, id: &HostId) -> Option<Rebui
         HostStage::Launched | HostStage::Unfit | HostStage::Unwanted => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,12 +140,12 @@ mod tests {
     use enclave_core::capacity::ClosedPool;
     use enclave_core::creation::StoredCall;
     use enclave_core::ledger::HostFault;
-    use enclave_protocol::reply::LoadBalancerState;
+    use enclave_protocol::reply::{LoadBalancerState, RebuildState};
 
     use super::*;
     use crate::fixtures::{
-        CLAIMED, at, configure, foundation, host, in_states, launch, launched, pool, provision, record,
-        refused, request, seen, with_hosts,
+        CLAIMED, at, configure, foundation, host, in_states, launch, launched, pool, provision,
+        rebuild as rebuild_order, record, refused, request, seen, with_hosts,
     };
 
     fn failed(code: Code) -> Outcome {
@@ -224,6 +224,28 @@ mod tests {
             rebuild: None,
         };
         assert_eq!(reply.hosts, [first, second]);
+    }
+
+    #[test]
+    fn a_rebuild_is_told_host_by_host_and_of_no_other_order() {
+        use HostStage::{Detached, Gone, NotRebuilt, Ready, Rebuilding, RebuiltUnfit, Replaced, ToRebuild};
+        for (stage, seen_as, state, rebuild) in [
+            (ToRebuild, Some(InstanceState::Running), HostState::Running, RebuildState::NotBegun),
+            (ToRebuild, None, HostState::Running, RebuildState::NotBegun),
+            (Rebuilding, Some(InstanceState::Running), HostState::Running, RebuildState::InProgress),
+            (Replaced, Some(InstanceState::Running), HostState::Running, RebuildState::InProgress),
+            (Ready, Some(InstanceState::Running), HostState::Ready, RebuildState::Rebuilt),
+            (NotRebuilt, Some(InstanceState::Running), HostState::Running, RebuildState::Failed),
+            (Detached, Some(InstanceState::Stopped), HostState::Stopped, RebuildState::Detached),
+            (RebuiltUnfit, Some(InstanceState::Running), HostState::Running, RebuildState::Unfit),
+            (Gone, Some(InstanceState::Terminated), HostState::Terminated, RebuildState::NotBegun),
+        ] {
+            let (record, look) = (with_hosts(&[stage]), seen(in_states(&[seen_as])));
+            let told = &reply(rebuild_order(&[1], 1), &record, &look, &failed(Code::RebuildFailed)).hosts[0];
+            assert_eq!((told.state, told.rebuild), (state, Some(rebuild)), "{stage:?} {seen_as:?}");
+            let other = reply(provision(1), &record, &look, &failed(Code::HostLost));
+            assert_eq!(other.hosts[0].rebuild, None);
+        }
     }
 
     fn missing(calls: Vec<StoredCall>, outcome: &Outcome) -> Vec<MissingHosts> {

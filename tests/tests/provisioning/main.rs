@@ -12,5 +12,6 @@ mod interrupted;
 mod load_balancers;
 mod main_job;
 mod private_link;
+mod rebuild;
 mod rules;
 mod support;

@@ -1,9 +1,12 @@
 //! The function is killed before and after each of its calls, for every action.
 
 use anyhow::{Context, Result, ensure};
+use enclave_protocol::names::ImageId;
 use enclave_protocol::reply::Reply;
 use enclave_protocol::request::Order;
-use enclave_tests::orders::{configure_linked_load_balancer, deprovision_hosts, remove_load_balancer};
+use enclave_tests::orders::{
+    configure_linked_load_balancer, deprovision_hosts, rebuild_hosts, remove_load_balancer,
+};
 use enclave_tests::recording_proxy::{Fault, Rule};
 
 use crate::support::{Zone, host_ids};
@@ -60,6 +63,32 @@ async fn deprovisioning_killed_at_any_call_terminates_exactly_the_asked_hosts() 
             "{fault:?} at {call}: {live:?}"
         );
         ensure!(zone.leftovers().await? == [1, 0, 0, 0], "{fault:?} at {call}");
+    }
+    zone.enclave.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rebuilding_killed_at_any_call_replaces_each_root_volume_exactly_once() -> Result<()> {
+    let zone = Zone::start().await?;
+    let hosts = host_ids(&zone.done(zone.provision_hosts(2)).await?);
+    let images = zone.enclave.made().hosts.images.clone();
+    let order = |image: &ImageId| rebuild_hosts(&hosts, image, None);
+    let (_, calls) = killed_at(&zone, order(&images[1]), u32::MAX, Fault::KillBefore).await?;
+    for ((call, fault), image) in places(calls).zip(images.iter().cycle()) {
+        let before = zone.root_volumes().await?;
+        let (reply, _) = killed_at(&zone, order(image), call, fault.clone()).await?;
+        let request = reply.request_id.context("a reply without a request id")?;
+        let mut tasks = zone.root_volume_tasks(request).await?;
+        tasks.sort();
+        let expected: Vec<_> = hosts.iter().map(|host| (host.to_string(), "succeeded".to_owned())).collect();
+        ensure!(tasks == expected, "{fault:?} at {call}: {tasks:?}");
+        let after = zone.root_volumes().await?;
+        for (host, (volume, booted)) in &after {
+            ensure!(*volume != before[host].0 && booted == image.as_str(), "{fault:?} at {call}: {host}");
+        }
+        ensure!(after.len() == 2, "{fault:?} at {call}: {after:?}");
+        ensure!(zone.leftovers().await? == [2, 0, 0, 0], "{fault:?} at {call}");
     }
     zone.enclave.shutdown().await;
     Ok(())

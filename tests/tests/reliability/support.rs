@@ -13,6 +13,7 @@ use enclave_tests::configuration_server::ConfigurationServer;
 use enclave_tests::enclave::{LocalEnclave, Options};
 use enclave_tests::orders;
 use enclave_tests::wait::until;
+use uuid::Uuid;
 
 /// A local enclave with quick ticks and its configuration server.
 pub(crate) struct Zone {
@@ -80,6 +81,41 @@ impl Zone {
                     matches!(state, Some(InstanceStateName::Terminated | InstanceStateName::ShuttingDown));
                 if !ends {
                     found.insert(instance.instance_id().context("an instance without an id")?.to_owned());
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Root volume and image of every instance that is neither ending nor ended.
+    pub(crate) async fn root_volumes(&self) -> Result<BTreeMap<String, (String, String)>> {
+        let live = self.live_hosts().await?;
+        let answer = self.enclave.clients().ec2.describe_instances().send().await?;
+        let mut found = BTreeMap::new();
+        for instance in answer.reservations().iter().flat_map(|it| it.instances()) {
+            let id = instance.instance_id().context("an instance without an id")?;
+            let root = instance.block_device_mappings().iter();
+            let root = root.filter(|it| it.device_name() == instance.root_device_name());
+            let root = root.filter_map(|it| it.ebs()?.volume_id()).next();
+            if live.contains(id) {
+                let volume = root.with_context(|| format!("{id} has no root volume"))?.to_owned();
+                found.insert(id.to_owned(), (volume, instance.image_id().unwrap_or_default().to_owned()));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Host and state of each root volume replacement task that a request began.
+    pub(crate) async fn root_volume_tasks(&self, request: Uuid) -> Result<Vec<(String, String)>> {
+        let ec2 = &self.enclave.clients().ec2;
+        let mut pages = ec2.describe_replace_root_volume_tasks().into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            for task in page?.replace_root_volume_tasks() {
+                let request = request.to_string();
+                if task.tags().iter().any(|tag| tag.value() == Some(request.as_str())) {
+                    let state = task.task_state().context("a task without a state")?.as_str().to_owned();
+                    found.push((task.instance_id().unwrap_or_default().to_owned(), state));
                 }
             }
         }

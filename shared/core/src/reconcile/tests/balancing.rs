@@ -361,7 +361,8 @@ fn a_step_on_something_that_is_not_there_has_no_effect() {
 fn nothing_wanted_is_nothing_done_even_when_nothing_could_be_read() {
     let blind = Observed {
         hosts: Reading::Unknown("x".to_owned()),
-        ..known(BTreeMap::new(), ObservedBalancing::default())
+        balancing: Reading::Unknown("y".to_owned()),
+        root_volume_tasks: Reading::Unknown("z".to_owned()),
     };
     assert!(plan(&Desired::default(), &blind, &Limits::default(), at(NOW)).is_converged());
 }
