@@ -107,19 +107,23 @@ def make_spot(instance: Any, options: dict[str, Any], tags: dict[str, str]) -> S
     return request
 
 
-@script("spot", cleared=lambda backend, instance: _set(backend, instance, "fulfilled"))
-def _script_spot(backend: Any, instance: Any, value: str) -> None:
+def _fulfilled_again(_backend: Any, instance: Any) -> None:
+    request = _request_of(instance)
+    if request is not None:
+        request.scripted, request.updated = "fulfilled", utcnow()
+
+
+@script("spot", cleared=_fulfilled_again)
+def _script_spot(_backend: Any, instance: Any, value: str) -> None:
     if value not in CODES:
         raise ValueError(f"'{value}' is none of {', '.join(CODES)}")
-    _set(backend, instance, value)
+    request = _request_of(instance) or make_spot(instance, {}, {})
+    request.scripted, request.updated = value, utcnow()
 
 
-def _set(backend: Any, instance: Any, code: str) -> None:
-    requests = compute(backend).spot_requests
-    request = requests.get(getattr(instance, "spot_instance_request_id", ""))
-    if request is None:
-        request = make_spot(instance, {}, {})
-    request.scripted, request.updated = code, utcnow()
+def _request_of(instance: Any) -> SpotRequest | None:
+    requests = compute(instance.ec2_backend).spot_requests
+    return requests.get(getattr(instance, "spot_instance_request_id", ""))
 
 
 @replace(SpotInstances, "describe_spot_instance_requests")

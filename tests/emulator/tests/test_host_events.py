@@ -113,6 +113,9 @@ def test_an_instance_becomes_a_spot_instance_that_is_to_be_interrupted(zone: Fou
     assert requests(zone, Filters=filters("status-code", "marked-for-termination")) == [request]
     assert requests(zone, Filters=filters("instance-id", spared)) == []
     assert [i["InstanceId"] for i in zone.instances(Filters=filters("instance-lifecycle", "spot"))] == [struck]
+    zone.ec2.delete_tags(Resources=[struck, spared], Tags=[{"Key": "emulator:spot"}])
+    [request] = requests(zone)
+    assert (request["InstanceId"], request["Status"]["Code"]) == (struck, "fulfilled")
     zone.ec2.terminate_instances(InstanceIds=[struck])
     [request] = requests(zone, Filters=filters("instance-id", struck))
     assert (request["State"], request["Status"]["Code"]) == ("closed", "instance-terminated-by-user")
