@@ -214,7 +214,7 @@ impl Work<'_> {
         let (hosts, balancing) = match &request.order {
             Order::ProvisionHosts(_) | Order::DeprovisionHosts(_) | Order::RebuildHosts(_) => (true, None),
             Order::ConfigureLoadBalancer(_) => (true, owner.as_ref().map(BalancingScope::Owner)),
-            Order::RemoveLoadBalancer(_) => (false, owner.as_ref().map(BalancingScope::Owner)),
+            Order::RemoveLoadBalancer(_) => (false, owner.as_ref().map(BalancingScope::RemovalOf)),
             Order::Describe(_) => (true, Some(BalancingScope::Enclave)),
         };
         // Before the hosts: one whose task is seen as succeeded is then seen with its new volume.

@@ -27,21 +27,28 @@ const RESOURCES_PER_TAGS_CALL: usize = 20;
 /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeLoadBalancers.html>).
 const PER_PAGE: i32 = 400;
 
-/// Whose load balancers are looked at closely; of others only name, state and owner are read.
+/// Whose load balancers are looked at closely; of others only what is listed is read.
 #[derive(Debug, Clone, Copy)]
 pub enum BalancingScope<'a> {
     /// All of the enclave's.
     Enclave,
     /// One owner's.
     Owner(&'a Owner),
+    /// One owner's, without what a removal does not ask for: attributes, targets, and who may connect.
+    RemovalOf(&'a Owner),
 }
 
 impl BalancingScope<'_> {
     pub(crate) fn contains(self, owner: Option<&Owner>) -> bool {
         match self {
             Self::Enclave => owner.is_some(),
-            Self::Owner(wanted) => owner == Some(wanted),
+            Self::Owner(wanted) | Self::RemovalOf(wanted) => owner == Some(wanted),
         }
+    }
+
+    /// Whether attributes, targets and permissions of what `owner` has are read.
+    pub(crate) fn is_detailed(self, owner: Option<&Owner>) -> bool {
+        !matches!(self, Self::RemovalOf(_)) && self.contains(owner)
     }
 }
 
@@ -75,6 +82,7 @@ impl Account {
             };
             let owner = self.owner(&tags, arn);
             let in_scope = scope.contains(owner.as_ref());
+            let is_detailed = scope.is_detailed(owner.as_ref());
             let found = ObservedLoadBalancer {
                 arn: arn.to_owned(),
                 dns_name: balancer.dns_name().unwrap_or_default().to_owned(),
@@ -82,11 +90,11 @@ impl Account {
                 scheme: scheme(balancer),
                 owner,
                 listeners: if in_scope {
-                    self.listeners_of(arn, &group_names).await?
+                    self.listeners_of(arn, &group_names, is_detailed).await?
                 } else {
                     BTreeMap::new()
                 },
-                settings: if in_scope { self.balancer_settings(arn).await? } else { None },
+                settings: if is_detailed { self.balancer_settings(arn).await? } else { None },
                 security: security(balancer),
             };
             observed.load_balancers.insert(name.to_owned(), found);
@@ -96,14 +104,14 @@ impl Account {
                 return Err(AwsFailure::incomplete("DescribeTargetGroups", "name or ARN"));
             };
             let owner = self.owner(&tags, arn);
-            let in_scope = scope.contains(owner.as_ref());
+            let is_detailed = scope.is_detailed(owner.as_ref());
             let found = ObservedTargetGroup {
                 arn: arn.to_owned(),
                 owner,
                 balancer: tags.get(arn).and_then(|tags| tags.get(tags::LOAD_BALANCER)).cloned(),
                 port: group.port().and_then(|port| port.try_into().ok()).unwrap_or_default(),
-                targets: if in_scope { self.targets_of(arn).await? } else { BTreeSet::new() },
-                settings: if in_scope { self.target_group_settings(arn).await? } else { None },
+                targets: if is_detailed { self.targets_of(arn).await? } else { BTreeSet::new() },
+                settings: if is_detailed { self.target_group_settings(arn).await? } else { None },
                 health_check: health_check(group),
             };
             observed.target_groups.insert(name.to_owned(), found);
@@ -168,6 +176,7 @@ impl Account {
         &self,
         balancer_arn: &str,
         group_names: &BTreeMap<&str, &str>,
+        is_detailed: bool,
     ) -> Result<BTreeMap<u16, ObservedListener>, AwsFailure> {
         let mut found = BTreeMap::new();
         let mut pages = self.elb.describe_listeners().load_balancer_arn(balancer_arn).into_paginator().send();
@@ -183,7 +192,7 @@ impl Account {
                     target_group: forwards_to(listener)
                         .and_then(|arn| group_names.get(arn))
                         .map(|name| (*name).to_owned()),
-                    settings: self.listener_settings(arn).await?,
+                    settings: if is_detailed { self.listener_settings(arn).await? } else { None },
                 };
                 found.insert(port, observed);
             }

@@ -47,6 +47,7 @@ impl Account {
                 let Some(state) = service_state(found) else { continue };
                 let owner = Owner::from_tags(&self.enclave_id, &tags);
                 let in_scope = scope.contains(owner.as_ref());
+                let is_detailed = scope.is_detailed(owner.as_ref());
                 let service = ObservedEndpointService {
                     service_name: found.service_name().unwrap_or_default().to_owned(),
                     state,

@@ -57,6 +57,14 @@ pub(crate) fn remove_load_balancer() -> Order {
     })
 }
 
+pub(crate) fn remove_load_balancer_named(name: &str) -> Order {
+    Order::RemoveLoadBalancer(RemoveLoadBalancer {
+        application: APPLICATION.parse().unwrap(),
+        cluster: CLUSTER.parse().unwrap(),
+        name: Some(name.parse().unwrap()),
+    })
+}
+
 /// A host that nobody has.
 pub(crate) fn stranger() -> HostId {
     "i-0123456789abcdef0".parse().unwrap()

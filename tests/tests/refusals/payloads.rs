@@ -32,6 +32,8 @@ async fn a_payload_that_is_no_request_is_refused_by_the_name_of_the_field() -> R
     let signer = zone.server.signer();
     let request = || zone.server.request(provision(&zone, 1));
     let malformed = Forger { signer, request: &request, code: Code::MalformedRequest };
+    let balanced = || zone.server.request(balance(&[]));
+    let link = Forger { request: &balanced, ..malformed };
     let unknown = Forger { code: Code::UnknownAction, ..malformed };
     let deep = Forger { code: Code::NestedTooDeep, ..malformed };
     let raw = |name: &str, payload: &str| {
@@ -81,6 +83,15 @@ async fn a_payload_that_is_no_request_is_refused_by_the_name_of_the_field() -> R
             .case("an id that is none", "not a request", |payload| payload["request_id"] = json!("1"))?,
         malformed
             .case("a time that is none", "not a request", |payload| payload["issued_at"] = json!("today"))?,
+        link.case("a link for everybody", "\"*\"", |payload| {
+            payload["order"]["private_link"] = json!({ "allowed_principals": ["*"] });
+        })?,
+        link.case("a link for a pattern", "arn:aws:iam::*:root", |payload| {
+            payload["order"]["private_link"] = json!({ "allowed_principals": ["arn:aws:iam::*:root"] });
+        })?,
+        link.case("an unknown field of a link", "`private_dns_name`", |payload| {
+            payload["order"]["private_link"] = json!({ "private_dns_name": "a.example" });
+        })?,
         unknown.case("an unknown action", "\"launch_missiles\"", |payload| {
             payload["order"]["action"] = json!("launch_missiles");
         })?,
@@ -163,6 +174,22 @@ async fn a_request_beyond_its_bounds_is_refused_by_the_value() -> Result<()> {
         })?,
         load_balancer
             .case("port 0", "got 0", |payload| payload["order"]["endpoints"][0]["port"] = json!(0))?,
+        load_balancer.case("nobody to link to", "allowed_principals must be 1 to 50, got 0", |payload| {
+            payload["order"]["private_link"] = json!({ "allowed_principals": [] });
+        })?,
+        load_balancer.case("an hour and a second of draining", "0 to 3600, got 3601", |payload| {
+            payload["order"]["deregistration_delay_seconds"] = json!(3601);
+        })?,
+        load_balancer.case(
+            "a timeout longer than the interval",
+            "at most the interval of 5, got 6",
+            |payload| {
+                payload["order"]["health_check"] = json!({
+                    "protocol": "tcp", "interval_seconds": 5, "timeout_seconds": 6,
+                    "healthy_threshold": 2, "unhealthy_threshold": 2,
+                });
+            },
+        )?,
         load_balancer.case("a target twice", stranger().as_str(), |payload| {
             payload["order"]["targets"] = json!([stranger(), stranger()]);
         })?,

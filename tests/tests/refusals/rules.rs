@@ -11,7 +11,9 @@ use enclave_tests::enclave::Options;
 use serde_json::{Value, json};
 
 use crate::case::Case;
-use crate::orders::{balance, deprovision, describe, provision, remove_load_balancer, stranger};
+use crate::orders::{
+    balance, deprovision, describe, provision, remove_load_balancer, remove_load_balancer_named, stranger,
+};
 use crate::zone::Zone;
 
 /// The hosts that are there, as the inventory has them.
@@ -120,6 +122,13 @@ async fn an_order_about_hosts_that_are_not_there_is_refused() -> Result<()> {
             Code::HostNotRunning,
             gone.as_str(),
             balance(&[kept.clone(), gone.clone()]),
+            unchanged,
+        )?,
+        case(
+            "a balancer that nobody has, by its name",
+            Code::UnknownLoadBalancer,
+            "enc-000000-0123456789",
+            remove_load_balancer_named("enc-000000-0123456789"),
             unchanged,
         )?,
         case(

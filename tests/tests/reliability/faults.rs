@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use enclave_protocol::code::Code;
 use enclave_protocol::reply::{HostState, Status};
 use enclave_tests::enclave::Options;
-use enclave_tests::orders::{configure_load_balancer, deprovision_hosts, remove_load_balancer};
+use enclave_tests::orders::{configure_linked_load_balancer, deprovision_hosts, remove_load_balancer};
 use enclave_tests::recording_proxy::{Fault, Rule};
 use enclave_tests::wait::until;
 
@@ -39,6 +39,11 @@ async fn an_answer_that_is_lost_makes_nothing_twice() -> Result<()> {
         "RegisterTargets",
         "ModifyTargetGroupAttributes",
         "ModifyLoadBalancerAttributes",
+        "ModifyTargetGroup",
+        "SetSecurityGroups",
+        "CreateVpcEndpointServiceConfiguration",
+        "ModifyVpcEndpointServicePermissions",
+        "DeleteVpcEndpointServiceConfigurations",
         "DeleteListener",
         "DeleteLoadBalancer",
         "DeleteTargetGroup",
@@ -50,11 +55,13 @@ async fn an_answer_that_is_lost_makes_nothing_twice() -> Result<()> {
     let reply = zone.done(zone.provision_hosts(2)).await?;
     let hosts = host_ids(&reply);
     assert_eq!(zone.live_hosts().await?.len(), 2);
-    zone.done(configure_load_balancer(&[(443, 4443)], &hosts)).await?;
+    zone.done(configure_linked_load_balancer(&[(443, 4443)], &hosts)).await?;
     assert_eq!(zone.leftovers().await?, [2, 1, 1, 1]);
+    assert_eq!(zone.endpoint_services().await?, 1);
     zone.done(remove_load_balancer()).await?;
     zone.done(deprovision_hosts(&hosts)).await?;
     assert_eq!(zone.leftovers().await?, [0, 0, 0, 0]);
+    assert_eq!(zone.endpoint_services().await?, 0);
     zone.settled(&reply).await?;
     zone.enclave.shutdown().await;
     Ok(())
@@ -80,8 +87,9 @@ async fn reads_that_lag_behind_lead_to_no_duplicate() -> Result<()> {
     let reply = zone.done(zone.provision_hosts(2)).await?;
     let hosts = host_ids(&reply);
     ensure!(zone.live_hosts().await? == hosts.iter().map(ToString::to_string).collect());
-    zone.done(configure_load_balancer(&[(443, 4443)], &hosts)).await?;
+    zone.done(configure_linked_load_balancer(&[(443, 4443)], &hosts)).await?;
     assert_eq!(zone.leftovers().await?, [2, 1, 1, 1]);
+    assert_eq!(zone.endpoint_services().await?, 1);
     zone.settled(&reply).await?;
     zone.enclave.shutdown().await;
     Ok(())

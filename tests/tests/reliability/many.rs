@@ -7,7 +7,9 @@ use anyhow::{Context, Result, ensure};
 use enclave_protocol::code::Code;
 use enclave_protocol::reply::Status;
 use enclave_tests::enclave::Options;
-use enclave_tests::orders::{configure_load_balancer, deprovision_hosts, remove_load_balancer};
+use enclave_tests::orders::{
+    configure_linked_load_balancer, configure_load_balancer, deprovision_hosts, remove_load_balancer,
+};
 use enclave_tests::recording_proxy::{Fault, Random};
 use enclave_tests::wait::until;
 
@@ -59,11 +61,15 @@ async fn schedule(zone: &Zone, seed: u64) -> Result<()> {
     let live = zone.live_hosts().await?;
     ensure!(live == hosts.iter().map(ToString::to_string).collect::<BTreeSet<_>>(), "{live:?}, {reply:#?}");
     ensure!(live.len() == count as usize, "{live:?}");
-    let balanced = zone.done(configure_load_balancer(&[(443, 4443)], &hosts)).await?;
+    let is_linked = seed % 2 == 1;
+    let order = if is_linked { configure_linked_load_balancer } else { configure_load_balancer };
+    let balanced = zone.done(order(&[(443, 4443)], &hosts)).await?;
     ensure!(zone.leftovers().await? == [count as usize, 1, 1, 1], "after the balancer was made");
+    ensure!(zone.endpoint_services().await? == usize::from(is_linked), "after the balancer was made");
     let removed = zone.done(remove_load_balancer()).await?;
     let ended = zone.done(deprovision_hosts(&hosts)).await?;
     ensure!(zone.leftovers().await? == [0; 4], "after all was removed");
+    ensure!(zone.endpoint_services().await? == 0, "after all was removed");
     for reply in [reply, balanced, removed, ended] {
         zone.settled(&reply).await?;
     }
