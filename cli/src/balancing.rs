@@ -20,7 +20,7 @@ pub(crate) struct BalancerArguments {
     /// Who can reach it; another scheme is another load balancer, made beside the old one
     #[arg(long, value_enum, default_value = "public")]
     scheme: SchemeName,
-    /// Account, user or role that may connect through PrivateLink; who is not named is disconnected
+    /// Account, user or role that may connect by an endpoint service; who is not named is disconnected
     #[arg(long = "private-link", value_name = "ARN")]
     principals: Vec<PrincipalArn>,
     /// Let their connections carry traffic before the tenant has accepted them

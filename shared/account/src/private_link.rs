@@ -59,7 +59,7 @@ impl Account {
                         .iter()
                         .map(|kind| kind.as_str().to_owned())
                         .collect(),
-                    allowed_principals: if in_scope {
+                    allowed_principals: if is_detailed {
                         self.principals_of(id).await?
                     } else {
                         BTreeSet::new()

@@ -189,7 +189,7 @@ async fn another_scheme_is_another_balancer_and_the_old_one_goes_only_by_its_nam
     assert!(new.message.contains(&old.name), "{}", new.message);
     let new = new.load_balancer.expect("a balancer");
     assert_ne!((&new.name, &new.dns_name), (&old.name, &old.dns_name));
-    assert_eq!(new.superseded, [old.name.clone()]);
+    assert_eq!(new.superseded, std::slice::from_ref(&old.name));
     assert_eq!(balancers(&zone).await?.len(), 2, "nothing is deleted");
     assert_eq!(groups(&zone).await?.len(), 3);
 
