@@ -12,10 +12,11 @@ use enclave_core::reconcile::{
 use enclave_core::store::Stored;
 use enclave_protocol::code::Code;
 use enclave_protocol::names::HostId;
-use enclave_protocol::request::Request;
+use enclave_protocol::request::{Order, Request};
 use jiff::Timestamp;
 
 use crate::desired::owner;
+use crate::destruction;
 use crate::handler::{Retry, count};
 use crate::host_records;
 use crate::parameters::creation;
@@ -88,6 +89,10 @@ impl Work<'_> {
             }
             if let Step::Terminate { hosts } = step {
                 host_records::want_terminated(self.store, hosts).await?;
+                // Counted before it is done; hosts that were never handed over are not counted.
+                if matches!(request.order, Order::DeprovisionHosts(_)) {
+                    destruction::count(self.store, hosts, Timestamp::now()).await?;
+                }
             }
             tracing::info!(step = step.kind(), summary = step.summary(), "changing");
             record.value.note(Timestamp::now(), step.summary());

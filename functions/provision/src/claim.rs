@@ -18,6 +18,11 @@ pub(crate) enum Claim {
     },
 }
 
+/// When a request that is claimed now fails.
+pub(crate) fn deadline(request: &Request, now: Timestamp) -> Timestamp {
+    now + SignedDuration::from_secs(i64::from(request.deadline_seconds()))
+}
+
 /// Claims the request, or finds that it was claimed before: with the same signed content it resumes.
 pub(crate) async fn claim(
     store: &Store,
@@ -32,7 +37,7 @@ pub(crate) async fn claim(
         envelope_sha256: envelope_sha256.clone(),
         sent_at,
         claimed_at: now,
-        deadline_at: now + SignedDuration::from_secs(i64::from(request.deadline_seconds())),
+        deadline_at: deadline(request, now),
         accepted: false,
         calls: Vec::new(),
         instance_types: Vec::new(),

@@ -1,7 +1,7 @@
 //! `record` and `reply`: what is said of a request is stored, then sent.
 
 use enclave_core::ledger::RequestRecord;
-use enclave_core::reconcile::{Observed, Reading};
+use enclave_core::reconcile::Observed;
 use enclave_core::store::Stored;
 use enclave_gate::Denial;
 use enclave_protocol::code::Code;
@@ -116,11 +116,7 @@ impl Work<'_> {
         observed: Option<&Observed>,
         outcome: &Outcome,
     ) -> Reply {
-        let unread = Observed {
-            hosts: Reading::Unknown("not looked at".to_owned()),
-            balancing: Reading::Unknown("not looked at".to_owned()),
-            root_volume_tasks: Reading::Unknown("not looked at".to_owned()),
-        };
+        let unread = Observed::unread();
         let observed = observed.unwrap_or(&unread);
         result(request, record, observed, &self.rules.foundation, outcome, Timestamp::now())
     }

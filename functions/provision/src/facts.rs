@@ -38,6 +38,7 @@ mod tests {
         let open = |(number, reserved_hosts): &(u128, u32)| OpenRequest {
             request_id: id(*number),
             reserved_hosts: *reserved_hosts,
+            deadline_at: None,
         };
         requests.iter().map(open).collect()
     }

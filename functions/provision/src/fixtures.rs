@@ -280,6 +280,8 @@ pub(crate) fn observed_host(state: InstanceState, request: u128) -> ObservedHost
         key_pair: None,
         volume_ids: Vec::new(),
         root_volume_id: None,
+        spot_request: None,
+        state_reason: None,
     }
 }
 

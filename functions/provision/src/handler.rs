@@ -1,19 +1,20 @@
 //! One invocation: a batch of messages from the line, in order, up to the first that must be tried again.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use aws_config::SdkConfig;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use enclave_account::{Account, Pacer};
 use enclave_core::aws::AwsFailure;
 use enclave_core::foundation::Foundation;
-use enclave_core::ledger::{OpenRequest, RequestRecord, request_key};
+use enclave_core::ledger::OpenRequest;
 use enclave_core::store::{Store, StoreError};
 use enclave_core::telemetry::{Metrics, Unit};
 use enclave_gate::Denial;
 use enclave_protocol::chain::open;
 use enclave_protocol::code::Code;
 use enclave_protocol::envelope::Envelope;
+use enclave_protocol::names::HostId;
 use enclave_protocol::reply::Status;
 use enclave_protocol::request::{Mode, Order, Request};
 use jiff::{SignedDuration, Timestamp};
@@ -23,9 +24,9 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::bind::bind;
-use crate::claim::{Claim, claim};
+use crate::claim::{Claim, claim, deadline};
 use crate::config::Config;
-use crate::line::{Delivery, HeldLine, LineError, has_open_requests};
+use crate::line::{Delivery, HeldLine, LineError};
 use crate::message::{Message, classify};
 use crate::reply::{bare, send, sha256};
 use crate::tenant::{ReadRules, Rules, TenantBucket};
@@ -54,19 +55,19 @@ pub(crate) enum Retry {
 /// The function.
 #[derive(Debug)]
 pub struct Provision {
-    config: Config,
+    pub(crate) config: Config,
     sdk: SdkConfig,
     s3: aws_sdk_s3::Client,
-    sqs: aws_sdk_sqs::Client,
+    pub(crate) sqs: aws_sdk_sqs::Client,
     /// Outlives an invocation: AWS's own buckets do not start anew with each, either.
     pacer: Pacer,
 }
 
 /// One invocation's view of the function.
-struct Invocation<'a> {
-    function: &'a Provision,
-    metrics: &'a Mutex<Metrics>,
-    delivery: Delivery,
+pub(crate) struct Invocation<'a> {
+    pub(crate) function: &'a Provision,
+    pub(crate) metrics: &'a Mutex<Metrics>,
+    pub(crate) delivery: Delivery,
 }
 
 impl Provision {
@@ -149,12 +150,13 @@ impl Invocation<'_> {
         match classify(body) {
             Message::Tick => {
                 count(self.metrics, "Ticks");
-                self.look_again().await
+                self.look_again(None).await
             }
-            Message::HostEvent { detail_type } => {
+            Message::HostEvent { detail_type, host } => {
                 count(self.metrics, "HostEvents");
-                tracing::info!(detail_type, "a host event: looking again");
-                self.look_again().await
+                let host = host.as_ref().map(HostId::as_str);
+                tracing::info!(detail_type, host, "a host event: looking again");
+                self.look_again(Some(self.delivery.sent_at)).await
             }
             Message::Envelope(Ok(envelope)) => self.open(&envelope, body).await,
             Message::Envelope(Err(error)) => {
@@ -216,6 +218,7 @@ impl Invocation<'_> {
                 (Order::ProvisionHosts(order), Mode::Apply) => order.count,
                 _ => 0,
             },
+            deadline_at: Some(deadline(request, now)),
         };
         let mut line = HeldLine::take(&store, &self.delivery, Some(brings), now).await?;
         let worked = match claim(&store, request, envelope, self.delivery.sent_at, now).await? {
@@ -231,7 +234,8 @@ impl Invocation<'_> {
             }
             Claim::Ours(mut record) => {
                 let account = self.account(rules);
-                let work = self.work(rules, &account, &store, line.open());
+                let outage = OnceLock::new();
+                let work = self.work(rules, &account, &store, line.open(), &outage);
                 // A duplicate is answered with the same bytes; one that is finished needs nothing else.
                 let worked = match work.resend(&record.value).await {
                     Ok(()) if record.value.finished => Ok(Standing::Finished),
@@ -249,70 +253,28 @@ impl Invocation<'_> {
         worked
     }
 
-    /// A tick or host event: every open request is advanced, oldest first, while there is time.
-    async fn look_again(&self) -> Result<(), Retry> {
-        let store = self.store();
-        if !has_open_requests(&store).await? {
-            return Ok(());
-        }
-        let rules = match self.tenant_bucket().rules().await? {
-            ReadRules::Rules(rules) => rules,
-            ReadRules::GateInvalid(_, why) => {
-                count(self.metrics, "GateInvalid");
-                tracing::error!(why, "the gate is invalid: open requests wait");
-                return Ok(());
-            }
-        };
-        let mut line = HeldLine::take(&store, &self.delivery, None, Timestamp::now()).await?;
-        let account = self.account(&rules);
-        let open: Vec<Uuid> = line.open().iter().map(|open| open.request_id).collect();
-        for request_id in open {
-            if Timestamp::now() >= self.delivery.stop_at {
-                tracing::warn!("time is up: the other open requests wait for the next tick");
-                break;
-            }
-            let span = tracing::info_span!("request", zone = self.function.config.zone, %request_id);
-            let advanced = async {
-                let Some(mut record) = store.read::<RequestRecord>(&request_key(request_id)).await? else {
-                    // Listed, but never claimed: its own message brings it back.
-                    return Ok(Standing::Finished);
-                };
-                Box::pin(self.work(&rules, &account, &store, line.open()).advance(&mut record)).await
-            };
-            match advanced.instrument(span).await {
-                Ok(Standing::Finished) => line.close(request_id),
-                Ok(Standing::Open) => {}
-                Err(error) => {
-                    // One request that cannot be worked on must not hold up the line: the next tick tries it again.
-                    tracing::error!(%request_id, %error, "an open request could not be advanced");
-                    count(self.metrics, "Stuck");
-                }
-            }
-        }
-        Ok(line.give_back().await?)
-    }
-
-    fn store(&self) -> Store {
+    pub(crate) fn store(&self) -> Store {
         // New for each delivery, so that a write is never taken for that of an earlier one.
         let writer = format!("{}/{}", self.delivery.invocation, Uuid::now_v7());
         Store::new(self.function.s3.clone(), &self.function.config.state_bucket, writer)
     }
 
-    fn tenant_bucket(&self) -> TenantBucket {
+    pub(crate) fn tenant_bucket(&self) -> TenantBucket {
         TenantBucket::new(self.function.s3.clone(), &self.function.config.tenant_bucket)
     }
 
-    fn account(&self, rules: &Rules) -> Account {
+    pub(crate) fn account(&self, rules: &Rules) -> Account {
         let enclave_id = &rules.foundation.audience.enclave_id;
         Account::new(&self.function.sdk, enclave_id, self.function.pacer.clone())
     }
 
-    fn work<'a>(
+    pub(crate) fn work<'a>(
         &'a self,
         rules: &'a Rules,
         account: &'a Account,
         store: &'a Store,
         open: &'a [OpenRequest],
+        outage: &'a OnceLock<String>,
     ) -> Work<'a> {
         Work {
             sqs: &self.function.sqs,
@@ -324,6 +286,7 @@ impl Invocation<'_> {
             account,
             store,
             open,
+            outage,
         }
     }
 

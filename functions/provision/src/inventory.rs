@@ -92,7 +92,7 @@ mod tests {
             trust_roots: Vec::new(),
             identities: Vec::new(),
             revocations: Revocations::default(),
-            limits: Limits { max_hosts: 10, images: None },
+            limits: Limits { max_hosts: 10, images: None, destruction: None },
         };
         Rules { foundation: foundation(), gate, roots: Vec::new() }
     }

@@ -12,6 +12,7 @@ mod check;
 mod claim;
 mod config;
 mod desired;
+mod destruction;
 mod ending;
 mod facts;
 #[cfg(test)]
@@ -20,7 +21,9 @@ mod handler;
 mod host_records;
 mod inventory;
 mod line;
+mod look;
 mod message;
+mod notices;
 mod outcome;
 mod parameters;
 mod progress;
@@ -29,6 +32,7 @@ mod rebuild_marks;
 mod reply;
 mod result;
 mod rollout;
+mod survey;
 mod tenant;
 mod work;
 

@@ -1,7 +1,9 @@
 //! `receive`: what kind of message lies on the line.
 
 use enclave_protocol::envelope::{Envelope, EnvelopeError, MAX_MESSAGE_BYTES};
+use enclave_protocol::names::HostId;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// A message on the line.
 #[derive(Debug)]
@@ -12,6 +14,8 @@ pub(crate) enum Message {
     HostEvent {
         /// EventBridge's name for it.
         detail_type: String,
+        /// The host that it names.
+        host: Option<HostId>,
     },
     /// A signed request, perhaps.
     Envelope(Result<Envelope, EnvelopeError>),
@@ -31,6 +35,9 @@ struct HostEvent {
     detail_type: String,
     #[serde(rename = "source")]
     _source: String,
+    /// Of any form: an event with a strange one is an event all the same.
+    #[serde(default)]
+    detail: Value,
 }
 
 /// Tells the kinds apart. Whatever is neither tick nor host event must be an envelope.
@@ -40,7 +47,8 @@ pub(crate) fn classify(body: &str) -> Message {
             return Message::Tick;
         }
         if let Ok(event) = serde_json::from_str::<HostEvent>(body) {
-            return Message::HostEvent { detail_type: event.detail_type.chars().take(80).collect() };
+            let host = event.detail["instance-id"].as_str().and_then(|id| id.parse().ok());
+            return Message::HostEvent { detail_type: event.detail_type.chars().take(80).collect(), host };
         }
     }
     Message::Envelope(Envelope::parse(body))
@@ -81,9 +89,22 @@ mod tests {
     }
 
     #[test]
+    fn a_host_event_names_a_host_only_where_it_has_the_form_of_one() {
+        let host = |detail: &str| {
+            let body = format!(r#"{{"detail-type":"x","source":"aws.ec2","detail":{detail}}}"#);
+            let Message::HostEvent { host, .. } = classify(&body) else { panic!("{body}") };
+            host.map(|host| host.to_string())
+        };
+        assert_eq!(host(r#"{"instance-id":"i-01234567"}"#).as_deref(), Some("i-01234567"));
+        for none in [r#"{"instance-id":"'; drop"}"#, r#"{"instance-id":7}"#, "{}", "[]", "7", "null"] {
+            assert_eq!(host(none), None, "{none}");
+        }
+    }
+
+    #[test]
     fn a_host_events_name_is_cut_before_it_reaches_a_log() {
         let body = format!(r#"{{"detail-type":"{}","source":"x"}}"#, "é".repeat(500));
-        let Message::HostEvent { detail_type } = classify(&body) else { panic!() };
+        let Message::HostEvent { detail_type, .. } = classify(&body) else { panic!() };
         assert_eq!(detail_type.chars().count(), 80);
     }
 

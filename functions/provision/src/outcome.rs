@@ -68,11 +68,31 @@ pub(crate) fn outcome(
     };
     let late = || {
         // An unfit host is terminated first: the deadline must not hand it over.
-        let terminates = plan.steps.iter().any(|step| matches!(step, Step::Terminate { .. }));
+        let terminates = matches!(request.order, Order::ProvisionHosts(_))
+            && plan.steps.iter().any(|step| matches!(step, Step::Terminate { .. }));
         let message = format!("not all was done by {:.3}", record.deadline_at);
-        (now >= record.deadline_at && !terminates).then(|| Outcome::failed(Code::DeadlineExceeded, message))
+        let (code, message) = match held_back(&plan.findings) {
+            Some(hosts) => {
+                (Code::DestructionBudgetExceeded, format!("{message}: {}", budget_sentence(hosts)))
+            }
+            None => (Code::DeadlineExceeded, message),
+        };
+        (now >= record.deadline_at && !terminates).then(|| Outcome::failed(code, message))
     };
     settled.or_else(late)
+}
+
+/// How many hosts the tenant's destruction budget holds back.
+pub(crate) fn held_back(findings: &[Finding]) -> Option<usize> {
+    findings.iter().find_map(|finding| match finding {
+        Finding::BudgetExceeded { held_back } => Some(*held_back),
+        _ => None,
+    })
+}
+
+/// That for people.
+pub(crate) fn budget_sentence(held_back: usize) -> String {
+    format!("the tenant's destruction budget holds {held_back} hosts back for now")
 }
 
 fn provisioned(order: &ProvisionHosts, record: &RequestRecord, plan: &Plan) -> Option<Outcome> {
@@ -182,7 +202,7 @@ mod tests {
             trust_roots: Vec::new(),
             identities: Vec::new(),
             revocations: Revocations::default(),
-            limits: Limits { max_hosts: 10, images: None },
+            limits: Limits { max_hosts: 10, images: None, destruction: None },
         };
         Rules { foundation: foundation(), gate, roots: Vec::new() }
     }
@@ -376,6 +396,20 @@ mod tests {
         let ready = with_hosts(&[Ready]);
         let end = ended(provision(1), &ready, &nothing, &Plan::default(), CLAIMED + 9999);
         assert_eq!(end, DONE, "what is done is done, however late");
+    }
+
+    #[test]
+    fn hosts_that_the_budget_holds_back_are_waited_for_and_named_at_the_deadline() {
+        let finding = Finding::BudgetExceeded { held_back: 2 };
+        for steps in [vec![], vec![Step::Terminate { hosts: vec![host(1)] }]] {
+            let plan = Plan { steps, findings: vec![finding.clone()] };
+            let end = |second| {
+                let record = with_hosts(&[Unwanted, Unwanted, Unwanted]);
+                ended(deprovision(&[1, 2, 3]), &record, &seen(BTreeMap::new()), &plan, CLAIMED + second)
+            };
+            assert_eq!(end(1799), None);
+            assert_eq!(end(1800), failed(Code::DestructionBudgetExceeded));
+        }
     }
 
     #[test]

@@ -186,11 +186,7 @@ mod tests {
 
     #[test]
     fn without_a_look_a_ready_host_is_ready_and_an_unwanted_one_not_starting() {
-        let unread = Observed {
-            hosts: Reading::Unknown("not looked at".to_owned()),
-            balancing: Reading::Unknown("not looked at".to_owned()),
-            root_volume_tasks: Reading::Unknown("not looked at".to_owned()),
-        };
+        let unread = Observed::unread();
         let record = with_hosts(&[HostStage::Ready, HostStage::Unwanted, HostStage::Unfit]);
         let reply = reply(provision(3), &record, &unread, &failed(Code::Revoked));
         assert_eq!(reply.hosts[0].state, HostState::Ready);

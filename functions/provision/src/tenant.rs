@@ -26,6 +26,11 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
+    /// What holds while the gate cannot be read: nobody may change anything.
+    pub(crate) fn closed(foundation: Foundation) -> Self {
+        Self { foundation, gate: Gate::closed(), roots: Vec::new() }
+    }
+
     /// The images hosts may boot.
     pub(crate) fn images(&self) -> Vec<ImageId> {
         images_in_force(&self.gate, &self.foundation.images)

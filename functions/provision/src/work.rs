@@ -1,6 +1,6 @@
 //! `authorize` → `plan` → `apply` → `record` → `reply` for one claimed request, wave by wave.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use enclave_account::{Account, BalancingScope};
 use enclave_core::ledger::{HostStage, LoadBalancerRecord, OpenRequest, RequestRecord};
@@ -20,11 +20,12 @@ use crate::apply::Applied;
 use crate::bind::bind;
 use crate::check::{check_order, meant_by};
 use crate::desired::{desired, desired_load_balancer, owner};
+use crate::destruction;
 use crate::facts::other_hosts;
 use crate::handler::{Retry, count};
 use crate::host_records;
 use crate::inventory::{inventory, mark_ready};
-use crate::outcome::{Outcome, outcome};
+use crate::outcome::{Outcome, budget_sentence, held_back, outcome};
 use crate::rebuild::asked_about;
 use crate::reply::send;
 use crate::result::result;
@@ -56,6 +57,8 @@ pub(crate) struct Work<'a> {
     pub(crate) store: &'a Store,
     /// All requests that are not finished.
     pub(crate) open: &'a [OpenRequest],
+    /// Why the account could not be read, once that happened in this invocation.
+    pub(crate) outage: &'a OnceLock<String>,
 }
 
 impl Work<'_> {
@@ -78,25 +81,48 @@ impl Work<'_> {
             Ok(signer) => signer,
             Err(denial) => return self.deny(record, &request, None, denial).await,
         };
+        if let Some(why) = self.outage.get()
+            && Timestamp::now() >= record.value.deadline_at
+        {
+            // The same reading would be waited for in vain again, and the next late request would wait behind it.
+            return self.give_up_if_late(record, &format!("the account cannot be read: {why}")).await;
+        }
         if record.value.accepted {
             self.consult_pools(&mut record.value, &request).await?;
         }
         for _ in 0..MAX_WAVES {
             if self.is_time_up() {
-                break;
+                return self.wait(record, &request, None, "work goes on with the next tick").await;
             }
             let observed = self.observe(&request, &record.value).await;
             if let Some(standing) = self.wave(record, &request, &signer, &observed).await? {
                 return Ok(standing);
             }
         }
-        self.wait(record, &request, None, "work goes on with the next tick").await
+        self.give_up_if_late(record, "work goes on with the next tick").await
+    }
+
+    /// A request that cannot be worked on now, and why: it fails at its deadline and waits before it.
+    pub(crate) async fn give_up_if_late(
+        &self,
+        record: &mut Stored<RequestRecord>,
+        why: &str,
+    ) -> Result<Standing, Retry> {
+        if record.value.finished {
+            self.resend(&record.value).await?;
+            return Ok(Standing::Finished);
+        }
+        let request = readable(&record.value)?.1;
+        if Timestamp::now() < record.value.deadline_at {
+            return self.wait(record, &request, None, why).await;
+        }
+        let message = format!("not all was done by {:.3}: {why}", record.value.deadline_at);
+        self.finish(record, &request, None, Outcome::failed(Code::DeadlineExceeded, message)).await
     }
 
     /// Every resume verifies the stored envelope anew; it was readable when it was claimed.
     fn reopen(&self, record: &RequestRecord) -> Result<(Request, Result<Opened, Denial>), Retry> {
-        let envelope = Envelope::parse(&record.envelope).map_err(|_| Retry::Event("a readable envelope"))?;
-        let request = Request::parse(&envelope.payload).map_err(|_| Retry::Event("a readable request"))?;
+        let (envelope, request) = readable(record)?;
         let signer = open(&envelope, &self.rules.roots, record.sent_at)
             .map_err(|error| Denial { code: error.code, message: error.message })
             .and_then(|signer| {
@@ -118,6 +144,7 @@ impl Work<'_> {
             return self.deny(record, request, Some(observed), denial).await.map(Some);
         }
         if let Some(why) = unread(&request.order, observed) {
+            let _ = self.outage.set(why.clone());
             if now >= record.value.deadline_at {
                 let late =
                     Outcome::failed(Code::DeadlineExceeded, format!("the account cannot be read: {why}"));
@@ -154,7 +181,8 @@ impl Work<'_> {
                 return self.end(record, request, reply).await.map(Some);
             }
             if request.mode == Mode::Plan {
-                let reply = self.preview(&record.value, request, observed, decision.err(), now);
+                let limits = self.limits(request, observed, now).await?;
+                let reply = self.preview(&record.value, request, observed, &limits, decision.err(), now);
                 return self.end(record, request, reply).await.map(Some);
             }
             self.accept(record, request, observed, now).await?;
@@ -172,14 +200,17 @@ impl Work<'_> {
         }
         self.follow_hosts(record, observed, now).await?;
         self.follow_rebuilds(record, request, observed, now).await?;
-        let plan = self.plan(&record.value, request, observed, now);
+        let limits = self.limits(request, observed, now).await?;
+        let wanted = desired(request, &record.value, &self.rules.foundation);
+        let plan = plan(&wanted, observed, &limits, now);
         if let Some(outcome) = outcome(request, &record.value, self.rules, observed, &plan, now) {
             return self.finish(record, request, Some(observed), outcome).await.map(Some);
         }
         if plan.steps.is_empty() {
             let why = plan.findings.first().map(|finding| format!("{finding:?}")).unwrap_or_default();
             tracing::info!(findings = plan.findings.len(), why, "nothing to do but wait");
-            return self.wait(record, request, Some(observed), "waiting for AWS").await.map(Some);
+            let why = held_back(&plan.findings).map_or("waiting for AWS".to_owned(), budget_sentence);
+            return self.wait(record, request, Some(observed), &why).await.map(Some);
         }
         match self.apply(record, request, observed, &plan).await? {
             Applied::All => Ok(None),
@@ -209,7 +240,6 @@ impl Work<'_> {
 
     /// Reads what the order is about; what it is not about stays unread.
     async fn observe(&self, request: &Request, record: &RequestRecord) -> Observed {
-        let unread = || "not looked at".to_owned();
         let owner = request.order.application_and_cluster().map(|(app, cluster)| owner(app, cluster));
         let (hosts, balancing) = match &request.order {
             Order::ProvisionHosts(_) | Order::DeprovisionHosts(_) | Order::RebuildHosts(_) => (true, None),
@@ -217,20 +247,19 @@ impl Work<'_> {
             Order::RemoveLoadBalancer(_) => (false, owner.as_ref().map(BalancingScope::RemovalOf)),
             Order::Describe(_) => (true, Some(BalancingScope::Enclave)),
         };
+        let mut observed = Observed::unread();
         // Before the hosts: one whose task is seen as succeeded is then seen with its new volume.
-        let root_volume_tasks = match &request.order {
-            Order::RebuildHosts(order) => {
-                let asked = asked_about(order, record, request.mode);
-                self.account.observe_root_volume_tasks(&asked).await
-            }
-            _ => Reading::Unknown(unread()),
-        };
-        let hosts = if hosts { self.account.observe_hosts().await } else { Reading::Unknown(unread()) };
-        let balancing = match balancing {
-            Some(scope) => self.account.observe_balancing(scope).await,
-            None => Reading::Unknown(unread()),
-        };
-        Observed { hosts, balancing, root_volume_tasks }
+        if let Order::RebuildHosts(order) = &request.order {
+            let asked = asked_about(order, record, request.mode);
+            observed.root_volume_tasks = self.account.observe_root_volume_tasks(&asked).await;
+        }
+        if hosts {
+            observed.hosts = self.account.observe_hosts().await;
+        }
+        if let Some(scope) = balancing {
+            observed.balancing = self.account.observe_balancing(scope).await;
+        }
+        observed
     }
 
     /// Freeze, then the order's bounds. A freeze refuses what is new; what was accepted waits for its end.
@@ -297,8 +326,14 @@ impl Work<'_> {
         Ok(self.store.update(record).await?)
     }
 
-    fn plan(&self, record: &RequestRecord, request: &Request, observed: &Observed, now: Timestamp) -> Plan {
-        plan(&desired(request, record, &self.rules.foundation), observed, &Limits::default(), now)
+    /// The bounds of a plan. Hosts that were handed over stand under the destruction budget; an unfit one, which never
+    /// served anybody, does not: it must go.
+    async fn limits(&self, request: &Request, observed: &Observed, now: Timestamp) -> Result<Limits, Retry> {
+        let (Order::DeprovisionHosts(_), Reading::Known(hosts)) = (&request.order, &observed.hosts) else {
+            return Ok(Limits::default());
+        };
+        let budget = destruction::budget(self.store, &self.rules.gate, hosts, now).await?;
+        Ok(Limits { destruction: Some(budget), ..Limits::default() })
     }
 
     fn preview(
@@ -306,6 +341,7 @@ impl Work<'_> {
         record: &RequestRecord,
         request: &Request,
         observed: &Observed,
+        limits: &Limits,
         denial: Option<Denial>,
         now: Timestamp,
     ) -> Reply {
@@ -319,10 +355,13 @@ impl Work<'_> {
             accepted.set_stage(id, stage, None, now);
         }
         let wanted = desired(request, &accepted, &self.rules.foundation);
-        let steps = preview(&wanted, observed, &Limits::default(), now).steps;
-        let message = match &denial {
-            Some(denial) => format!("{} steps would be refused: {}", steps.len(), denial.message),
-            None => format!("{} steps would be taken", steps.len()),
+        let Plan { steps, findings } = preview(&wanted, observed, limits, now);
+        let message = match (&denial, held_back(&findings)) {
+            (Some(denial), _) => format!("{} steps would be refused: {}", steps.len(), denial.message),
+            (None, Some(hosts)) => {
+                format!("{} steps would be taken; {}", steps.len(), budget_sentence(hosts))
+            }
+            (None, None) => format!("{} steps would be taken", steps.len()),
         };
         let done = Outcome::done(message);
         let mut reply = result(request, record, observed, &self.rules.foundation, &done, now);
@@ -338,6 +377,13 @@ impl Work<'_> {
         });
         reply
     }
+}
+
+/// The order that a request's object holds.
+fn readable(record: &RequestRecord) -> Result<(Envelope, Request), Retry> {
+    let envelope = Envelope::parse(&record.envelope).map_err(|_| Retry::Event("a readable envelope"))?;
+    let request = Request::parse(&envelope.payload).map_err(|_| Retry::Event("a readable request"))?;
+    Ok((envelope, request))
 }
 
 /// Why a reading that the order stands on is missing.

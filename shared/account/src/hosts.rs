@@ -10,11 +10,13 @@ use enclave_core::aws::AwsFailure;
 use enclave_core::reconcile::{HostEvidence, InstanceState, ObservedHost, Reading, VolumeEvidence};
 use enclave_core::tags::{self, Owner};
 use enclave_protocol::names::HostId;
+use enclave_protocol::notice::MAX_NOTICE_TEXT;
 use futures::stream::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::Account;
+use crate::looks::bounded;
 
 /// Largest page of `DescribeInstances`
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html>).
@@ -227,6 +229,12 @@ fn observed_host(enclave_id: &str, instance: &Instance) -> Option<(HostId, Obser
                 mapping.device_name().is_some_and(|name| Some(name) == instance.root_device_name())
             })
             .and_then(|mapping| Some(mapping.ebs()?.volume_id()?.to_owned())),
+        spot_request: instance.spot_instance_request_id().filter(|id| !id.is_empty()).map(str::to_owned),
+        state_reason: instance
+            .state_reason()
+            .and_then(|reason| reason.message())
+            .filter(|text| !text.is_empty())
+            .map(|text| bounded(text, MAX_NOTICE_TEXT)),
     };
     Some((instance.instance_id()?.parse().ok()?, host))
 }
@@ -243,6 +251,6 @@ fn instance_state(name: &InstanceStateName) -> Option<InstanceState> {
     })
 }
 
-fn timestamp(time: &DateTime) -> Option<Timestamp> {
+pub(crate) fn timestamp(time: &DateTime) -> Option<Timestamp> {
     Timestamp::from_millisecond(time.to_millis().ok()?).ok()
 }

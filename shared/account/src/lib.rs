@@ -7,6 +7,7 @@ mod change;
 mod create;
 mod hosts;
 mod instance_types;
+mod looks;
 mod pacer;
 mod private_link;
 mod rebuild;

@@ -295,6 +295,9 @@ pub struct OpenRequest {
     pub request_id: Uuid,
     /// Hosts it may come to own: counted against the tenant's limit until it ends.
     pub reserved_hosts: u32,
+    /// When it fails; absent where an earlier version listed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_at: Option<Timestamp>,
 }
 
 impl Line {
@@ -496,6 +499,8 @@ mod tests {
     #[test]
     fn an_object_with_a_field_nobody_knows_is_not_read() {
         assert!(serde_json::from_str::<Line>(r#"{"open":[]}"#).is_ok());
+        let before = r#"{"open":[{"request_id":"00000000-0000-0000-0000-000000000001","reserved_hosts":2}]}"#;
+        assert!(serde_json::from_str::<Line>(before).is_ok(), "as an earlier version wrote it");
         assert!(serde_json::from_str::<Line>(r#"{"open":[],"extra":1}"#).is_err());
     }
 }

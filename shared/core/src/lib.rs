@@ -14,3 +14,4 @@ pub mod reconcile;
 pub mod store;
 pub mod tags;
 pub mod telemetry;
+pub mod watch;

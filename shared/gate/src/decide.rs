@@ -123,7 +123,7 @@ mod tests {
                 registered(SIGNER, Role::Operator),
             ],
             revocations: Revocations::default(),
-            limits: Limits { max_hosts: 10, images: None },
+            limits: Limits { max_hosts: 10, images: None, destruction: None },
         }
     }
 

@@ -27,6 +27,9 @@ pub enum GateError {
     /// Nobody could sign anything.
     #[error("the gate has no trust root")]
     NoTrustRoot,
+    /// More than all hosts.
+    #[error("share_per_hour_percent of the gate is {0}, it must be 0 to 100")]
+    Share(u32),
     /// A root that is no certificate in base64, or vouches for no trust domain.
     #[error("trust root {index} of the gate: {reason}")]
     TrustRoot {
@@ -111,6 +114,39 @@ pub struct Limits {
     /// Further narrows the foundation's image list, where present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<Vec<ImageId>>,
+    /// How many hosts may be destroyed; [`Destruction::default`] where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destruction: Option<Destruction>,
+}
+
+/// Hosts of a zone below which only [`Destruction::hosts_per_hour`] bounds: a small cluster must be removable.
+pub const DESTRUCTION_SHARE_FLOOR: u32 = 10;
+
+/// How many hosts of the zone may be destroyed within any hour, whoever asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Destruction {
+    /// So many at most; 0 forbids all.
+    pub hosts_per_hour: u32,
+    /// And this share of the hosts there were at the hour's beginning, in percent, 0 to 100; but the share never
+    /// forbids the first [`DESTRUCTION_SHARE_FLOOR`].
+    pub share_per_hour_percent: u32,
+}
+
+impl Default for Destruction {
+    /// 100 hosts and a quarter of them: a cluster of ten goes at once, a mistake about hundreds is stopped early.
+    fn default() -> Self {
+        Self { hosts_per_hour: 100, share_per_hour_percent: 25 }
+    }
+}
+
+impl Destruction {
+    /// Hosts that may be destroyed in an hour in which there were `hosts` at first.
+    pub fn in_an_hour(self, hosts: u32) -> u32 {
+        let share = u64::from(hosts) * u64::from(self.share_per_hour_percent) / 100;
+        let share = u32::try_from(share).unwrap_or(u32::MAX);
+        self.hosts_per_hour.min(share.max(DESTRUCTION_SHARE_FLOOR))
+    }
 }
 
 impl Gate {
@@ -122,7 +158,24 @@ impl Gate {
             return Err(GateError::Schema(gate.schema));
         }
         gate.trust_roots()?;
+        if let Some(percent) =
+            gate.limits.destruction.map(|it| it.share_per_hour_percent).filter(|it| *it > 100)
+        {
+            return Err(GateError::Share(percent));
+        }
         Ok(gate)
+    }
+
+    /// A gate that denies everything: what holds while the tenant's own cannot be read.
+    pub fn closed() -> Self {
+        let destruction = Some(Destruction { hosts_per_hour: 0, share_per_hour_percent: 0 });
+        Self {
+            schema: SCHEMA,
+            trust_roots: Vec::new(),
+            identities: Vec::new(),
+            revocations: Revocations::default(),
+            limits: Limits { max_hosts: 0, images: Some(Vec::new()), destruction },
+        }
     }
 
     /// The roots that signers' certificates lead to.
@@ -176,7 +229,7 @@ mod tests {
     fn a_gate_says_nothing_it_was_not_told() {
         let gate = parse(&good()).unwrap();
         assert_eq!(gate.revocations, Revocations::default());
-        assert_eq!(gate.limits, Limits { max_hosts: 100, images: None });
+        assert_eq!(gate.limits, Limits { max_hosts: 100, images: None, destruction: None });
         assert_eq!(
             gate.trust_roots().unwrap(),
             [
@@ -251,6 +304,50 @@ mod tests {
             gate["limits"]["max_hosts"] = cap.clone();
             assert!(matches!(parse(&gate), Err(GateError::Malformed(_))), "{cap}");
         }
+    }
+
+    #[test]
+    fn the_destruction_budget_is_the_smaller_of_number_and_share_but_lets_small_zones_go() {
+        let budget = |hosts_per_hour, share_per_hour_percent, hosts| {
+            Destruction { hosts_per_hour, share_per_hour_percent }.in_an_hour(hosts)
+        };
+        for (number, share, hosts, expected) in [
+            (100, 25, 0, 10),
+            (100, 25, 40, 10),
+            (100, 25, 44, 11),
+            (100, 25, 1000, 100),
+            (5, 25, 1000, 5),
+            (0, 100, 1000, 0),
+            (100, 0, 1000, 10),
+            (u32::MAX, 100, u32::MAX, u32::MAX),
+        ] {
+            assert_eq!(budget(number, share, hosts), expected, "{number} {share} % of {hosts}");
+        }
+        assert_eq!(Destruction::default().in_an_hour(400), 100);
+    }
+
+    #[test]
+    fn a_destruction_budget_is_read_strictly() {
+        let with = |budget: Value| {
+            let mut gate = good();
+            gate["limits"]["destruction"] = budget;
+            parse(&gate)
+        };
+        let good = with(json!({"hosts_per_hour": 7, "share_per_hour_percent": 100})).unwrap();
+        let expected = Destruction { hosts_per_hour: 7, share_per_hour_percent: 100 };
+        assert_eq!(good.limits.destruction, Some(expected));
+        let over = with(json!({"hosts_per_hour": 7, "share_per_hour_percent": 101}));
+        assert_eq!(over, Err(GateError::Share(101)));
+        for wrong in [json!({}), json!({"hosts_per_hour": 7}), json!({"hosts_per_hour": -1}), json!(5)] {
+            assert!(matches!(with(wrong.clone()), Err(GateError::Malformed(_))), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_closed_gate_lets_nobody_in_and_destroys_nothing() {
+        let gate = Gate::closed();
+        assert_eq!(gate.trust_roots(), Err(GateError::NoTrustRoot));
+        assert_eq!(gate.limits.destruction.map(|it| it.in_an_hour(1000)), Some(0));
     }
 
     #[test]

@@ -114,6 +114,8 @@ pub enum Code {
     HostLost,
     /// The root volume of a host could not be replaced; no further host was begun.
     RebuildFailed,
+    /// The tenant's destruction budget did not let all hosts be terminated before the deadline; the reply says which.
+    DestructionBudgetExceeded,
     /// AWS refused a call for good; the message names the call and AWS's code.
     AwsRefused,
 }

@@ -9,6 +9,7 @@ pub mod envelope;
 pub mod identity;
 pub mod key;
 pub mod names;
+pub mod notice;
 pub mod reply;
 pub mod request;
 pub mod schema;

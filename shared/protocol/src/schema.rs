@@ -4,6 +4,7 @@ use schemars::{JsonSchema, schema_for};
 
 use crate::code::Code;
 use crate::envelope::Envelope;
+use crate::notice::Notice;
 use crate::reply::Reply;
 use crate::request::Request;
 
@@ -11,10 +12,11 @@ use crate::request::Request;
 ///
 /// # Errors
 /// Only if a schema could not be written as JSON.
-pub fn documents() -> Result<[(&'static str, String); 3], serde_json::Error> {
+pub fn documents() -> Result<[(&'static str, String); 4], serde_json::Error> {
     Ok([
         ("request.v1.schema.json", document::<Request>()?),
         ("reply.v1.schema.json", document::<Reply>()?),
+        ("notice.v1.schema.json", document::<Notice>()?),
         ("envelope.v1.schema.json", document::<Envelope>()?),
     ])
 }

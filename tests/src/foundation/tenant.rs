@@ -6,7 +6,9 @@ use anyhow::{Context, Result};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use enclave_core::foundation::{Foundation, ZONE_KEY, ZoneFoundation};
-use enclave_gate::rules::{GATE_KEY, Gate, Limits, RegisteredIdentity, Revocations, Role, TrustRootEntry};
+use enclave_gate::rules::{
+    Destruction, GATE_KEY, Gate, Limits, RegisteredIdentity, Revocations, Role, TrustRootEntry,
+};
 use enclave_protocol::request::Audience;
 use serde::Serialize;
 
@@ -64,7 +66,12 @@ pub(super) fn gate(wanted: &Wanted) -> Gate {
             role: Role::Operator,
         }],
         revocations: Revocations::default(),
-        limits: Limits { max_hosts: wanted.max_hosts, images: None },
+        limits: Limits {
+            max_hosts: wanted.max_hosts,
+            images: None,
+            // Hosts come and go here all the time; suites about the budget set their own.
+            destruction: Some(Destruction { hosts_per_hour: 10_000, share_per_hour_percent: 100 }),
+        },
     }
 }
 

@@ -21,16 +21,19 @@ const MAX_WAVES: usize = 12;
 
 /// Every step that a request would take if each took effect at once, wave after wave, and what would be left.
 pub fn preview(desired: &Desired, observed: &Observed, limits: &Limits, now: Timestamp) -> Plan {
-    let mut observed = observed.clone();
+    let (mut observed, mut limits) = (observed.clone(), limits.clone());
     let mut all = Plan::default();
     let rebuilds: usize = desired.rebuilds.iter().map(|rebuild| rebuild.waiting.len()).sum();
     for _ in 0..MAX_WAVES + rebuilds {
-        let wave = plan(desired, &observed, limits, now);
+        let wave = plan(desired, &observed, &limits, now);
         all.findings = wave.findings;
         if wave.steps.is_empty() {
             break;
         }
         for step in &wave.steps {
+            if let (Step::Terminate { hosts }, Some(budget)) = (step, &mut limits.destruction) {
+                budget.spend(hosts);
+            }
             observed = effect(observed, step);
         }
         all.steps.extend(wave.steps);
@@ -121,5 +124,7 @@ fn launched(request_id: Uuid, owner: &Owner, pool: &Pool, image: &ImageId, token
         key_pair: None,
         volume_ids: Vec::new(),
         root_volume_id: None,
+        spot_request: None,
+        state_reason: None,
     }
 }

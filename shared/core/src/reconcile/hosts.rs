@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use enclave_protocol::names::HostId;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Desired, DesiredLaunch, Finding, InstanceState, Limits, ObservedHost, Plan, Step};
+use super::{
+    Desired, DesiredLaunch, DestructionBudget, Finding, InstanceState, Limits, ObservedHost, Plan, Step,
+};
 use crate::creation::Pool;
 
 /// How long a launched instance may stay out of sight: reads lag behind a launch
@@ -89,17 +91,41 @@ fn plan_terminations(
     limits: &Limits,
     plan: &mut Plan,
 ) {
-    let live: Vec<HostId> = terminated
-        .iter()
-        .filter(|id| hosts.get(*id).is_some_and(|host| host.state.is_live()))
-        .cloned()
-        .collect();
+    let live = terminated.iter().filter(|id| hosts.get(*id).is_some_and(|host| host.state.is_live()));
+    let mut live: Vec<HostId> = live.cloned().collect();
+    let held_back = limits.destruction.as_ref().map_or(0, |budget| budget.hold_back(&mut live));
+    if held_back > 0 {
+        plan.findings.push(Finding::BudgetExceeded { held_back });
+    }
     plan.steps.extend(
         live.chunks(limits.hosts_per_termination).map(|hosts| Step::Terminate { hosts: hosts.to_vec() }),
     );
     for id in terminated {
         if hosts.get(id).is_some_and(|host| host.state == InstanceState::ShuttingDown) {
             wait(plan, format!("{id} to end"));
+        }
+    }
+}
+
+impl DestructionBudget {
+    /// Takes those out of `hosts` for which nothing is left; says how many.
+    fn hold_back(&self, hosts: &mut Vec<HostId>) -> usize {
+        let (before, mut left) = (hosts.len(), self.remaining);
+        hosts.retain(|host| {
+            let free = self.counted.contains(host);
+            let allowed = free || left > 0;
+            left -= usize::from(allowed && !free);
+            allowed
+        });
+        before - hosts.len()
+    }
+
+    /// Counts hosts as terminated.
+    pub(super) fn spend(&mut self, hosts: &[HostId]) {
+        for host in hosts {
+            if self.counted.insert(host.clone()) {
+                self.remaining = self.remaining.saturating_sub(1);
+            }
         }
     }
 }

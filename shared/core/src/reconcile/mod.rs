@@ -7,6 +7,7 @@ mod attest;
 mod effect;
 mod effect_on_balancing;
 mod hosts;
+mod leftovers;
 mod load_balancers;
 mod names;
 mod observed;
@@ -14,6 +15,7 @@ mod observed_balancing;
 mod private_link;
 mod rebuild;
 mod settings;
+mod survey;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +27,7 @@ use uuid::Uuid;
 pub use attest::{HostEvidence, VolumeEvidence, attest, attest_rebuilt};
 pub use effect::{effect, preview};
 pub use hosts::is_gone;
+pub use leftovers::{Collection, Kept, Known, MAX_ATTEMPTS, RequestTrace, collect, is_leftover};
 pub use names::{BalancerNames, target_group_name};
 pub use observed::{
     InstanceState, Observed, ObservedHost, Reading, RootVolumeTask, RootVolumeTaskState, RootVolumeTasks,
@@ -39,6 +42,7 @@ pub use settings::{
     BalancerSecurity, BalancerSettings, DesiredSettings, HealthCheckSettings, ListenerSettings,
     TargetGroupSettings,
 };
+pub use survey::{Answers, Look, Questions, Report, ScheduledEvent, Surveyed, questions, survey};
 
 use crate::creation::Pool;
 use crate::tags::Owner;
@@ -125,13 +129,24 @@ pub struct Limits {
     pub targets_per_call: usize,
     /// Most instances in one terminate call.
     pub hosts_per_termination: usize,
+    /// How many hosts may be destroyed now; none bounds it.
+    pub destruction: Option<DestructionBudget>,
+}
+
+/// What is left of the tenant's destruction budget.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DestructionBudget {
+    /// So many hosts more.
+    pub remaining: usize,
+    /// Hosts that were counted already: to terminate them again costs nothing.
+    pub counted: BTreeSet<HostId>,
 }
 
 impl Default for Limits {
     /// 200 targets a call keep a change of 1000 well under the paced rate; `TerminateInstances` takes 1000 ids
     /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html>).
     fn default() -> Self {
-        Self { targets_per_call: 200, hosts_per_termination: 1000 }
+        Self { targets_per_call: 200, hosts_per_termination: 1000, destruction: None }
     }
 }
 
@@ -355,6 +370,11 @@ pub enum Finding {
         request_id: Uuid,
         /// By how many hosts.
         missing: u32,
+    },
+    /// The tenant's destruction budget holds hosts back.
+    BudgetExceeded {
+        /// How many.
+        held_back: usize,
     },
     /// A name that should be ours belongs to something that is not.
     NameConflict {

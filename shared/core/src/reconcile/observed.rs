@@ -109,6 +109,16 @@ impl RootVolumeTaskState {
     }
 }
 
+impl Observed {
+    /// Nothing of it was looked at.
+    pub fn unread() -> Self {
+        fn unread<T>() -> Reading<T> {
+            Reading::Unknown("not looked at".to_owned())
+        }
+        Self { hosts: unread(), balancing: unread(), root_volume_tasks: unread() }
+    }
+}
+
 /// States of an EC2 instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InstanceState {
@@ -179,4 +189,8 @@ pub struct ObservedHost {
     pub volume_ids: Vec<String>,
     /// The one of them that it boots from, where there is one.
     pub root_volume_id: Option<String>,
+    /// The spot request it fulfils, where it is a spot instance.
+    pub spot_request: Option<String>,
+    /// Why it last changed its state, in AWS's words.
+    pub state_reason: Option<String>,
 }

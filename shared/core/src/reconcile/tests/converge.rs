@@ -20,7 +20,7 @@ const MOST_WAVES: usize = 5;
 const MOST_WAVES_AFTER_A_CONFLICT: usize = 8;
 
 fn small() -> Limits {
-    Limits { targets_per_call: 2, hosts_per_termination: 3 }
+    Limits { targets_per_call: 2, hosts_per_termination: 3, destruction: None }
 }
 
 fn wave(desired: &Desired, observed: &Observed) -> Plan {

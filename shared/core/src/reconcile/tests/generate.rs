@@ -61,6 +61,8 @@ pub(super) fn observed_host(state: InstanceState, request_id: Uuid, owner: &Owne
         key_pair: None,
         volume_ids: vec!["vol-1".to_owned()],
         root_volume_id: Some("vol-1".to_owned()),
+        spot_request: None,
+        state_reason: None,
     }
 }
 
