@@ -43,6 +43,8 @@ pub(crate) enum Command {
     /// Operator: sign a request, send it and follow it to its final reply
     #[command(after_help = EXIT_CODES, after_long_help = EXIT_CODES)]
     Request(RequestArguments),
+    /// Operator: show what the enclave tells of its hosts without being asked, and take it off the queue
+    Watch(WatchArguments),
     /// Tenant: stop all changes from the next one on
     Freeze(FreezeArguments),
     /// Tenant: let changes go on
@@ -187,6 +189,13 @@ struct ClusterArguments {
     /// The cluster in it
     #[arg(long, value_name = "NAME")]
     cluster: ClusterId,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArguments {
+    /// Seconds to watch; without end where none are named
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub(crate) wait_seconds: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -414,6 +423,7 @@ mod tests {
             (format!("enclavectl request remove-load-balancer {CLUSTER} --name a_b"), "\"a_b\""),
             ("enclavectl request describe --mode dry-run".to_owned(), "dry-run"),
             ("enclavectl request describe --deadline-seconds 0".to_owned(), "0 is not in"),
+            ("enclavectl watch --wait-seconds 0".to_owned(), "0 is not in"),
             ("enclavectl freeze --who me".to_owned(), "--why"),
             ("enclavectl freeze --who me --why x --until tomorrow".to_owned(), "tomorrow"),
         ] {

@@ -4,6 +4,7 @@ use std::fmt::{Display, Write};
 
 use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use enclave_protocol::notice::Notice;
 use enclave_protocol::reply::{HostResult, Inventory, LoadBalancerResult, MissingHosts, PlanPreview, Reply};
 use serde::Serialize;
 
@@ -31,6 +32,11 @@ pub(crate) fn render(reply: &Reply) -> String {
         let _ = write!(text, "\n{part}");
     }
     text
+}
+
+/// A notice as one line.
+pub(crate) fn render_notice(notice: &Notice) -> String {
+    format!("{:.0} {}: {}\n", notice.seen_at, notice.event.kind(), printable(&notice.message))
 }
 
 /// How a freeze or its lifting went, as a text that ends with a line break.
@@ -327,6 +333,17 @@ mod tests {
         })));
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
         assert!(text.starts_with("done: a [2Jb  31mc d\n"), "{text:?}");
+    }
+
+    #[test]
+    fn a_notice_is_one_line_whatever_it_says() {
+        let notice = serde_json::from_value(json!({
+            "zone": "z", "enclave_id": "e", "host_id": "i-01234567", "application": "acme.shop.default",
+            "cluster": "content", "seen_at": "2026-06-01T12:00:00.5Z", "message": "It\nstopped.",
+            "event": { "kind": "host_state_changed", "state": "stopped", "previous": "running" },
+        }))
+        .unwrap();
+        assert_eq!(render_notice(&notice), "2026-06-01T12:00:00Z host_state_changed: It stopped.\n");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Each command, from its arguments to its exit code.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use enclave_client::{Client, ClientError, EnclaveDescription, Signer, Template, request};
+use enclave_protocol::notice::Notice;
 use jiff::Timestamp;
 
 use crate::arguments::{Arguments, Command, RequestArguments};
@@ -10,7 +12,10 @@ use crate::error::{CliError, exit_code};
 use crate::follow::Progress;
 use crate::freeze::Freezer;
 use crate::output::answer;
-use crate::render::{render, render_freeze};
+use crate::render::{render, render_freeze, render_notice};
+
+/// A watch without end ends after a year.
+const WITHOUT_END_SECONDS: u64 = 31_536_000;
 
 /// Runs one command and says with which code to exit.
 pub(crate) async fn run(arguments: Arguments) -> Result<u8, CliError> {
@@ -21,6 +26,17 @@ pub(crate) async fn run(arguments: Arguments) -> Result<u8, CliError> {
     match arguments.command {
         Command::Request(arguments_of_request) => {
             follow(&enclave, arguments_of_request, arguments.json).await
+        }
+        Command::Watch(watch) => {
+            let wait = Duration::from_secs(watch.wait_seconds.unwrap_or(WITHOUT_END_SECONDS));
+            let mut shown = Ok(());
+            let show = |notice: &Notice| {
+                shown = answer(arguments.json, notice, &render_notice(notice));
+                if shown.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            };
+            Client::connect(&enclave).await.notices(wait, show).await?;
+            shown?;
+            Ok(0)
         }
         Command::Freeze(freeze) => {
             let outcome = Freezer::connect(&enclave).await?.freeze(freeze, Timestamp::now()).await?;

@@ -116,6 +116,9 @@ async fn give_up(
     let Some(mut record) = store.read::<RequestRecord>(&request_key(open.request_id)).await? else {
         return Ok(Standing::Open);
     };
+    if Timestamp::now() < record.value.deadline_at {
+        return Ok(Standing::Open);
+    }
     work.give_up_if_late(&mut record, &error.to_string()).await
 }
 

@@ -51,10 +51,17 @@ impl Survey<'_> {
                 Created::New(watch) | Created::Existing(watch) => watch,
             },
         };
-        if watch.value.is_look_due(Timestamp::now(), event_sent_at) {
-            self.look(&mut watch).await?;
+        loop {
+            if watch.value.is_look_due(Timestamp::now(), event_sent_at) {
+                self.look(&mut watch).await?;
+            }
+            // A full outbox may have left something untold.
+            let full = watch.value.outbox.len() >= MAX_OUTBOX;
+            self.send(&mut watch).await?;
+            if !full || Timestamp::now() >= self.stop_at {
+                return Ok(());
+            }
         }
-        self.send(&mut watch).await
     }
 
     async fn look(&self, watch: &mut Stored<Watch>) -> Result<(), Retry> {

@@ -1,17 +1,19 @@
 //! The two queues: requests out, replies in.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use enclave_protocol::envelope::Envelope;
+use enclave_protocol::notice::{FromEnclave, Notice};
 use enclave_protocol::reply::Reply;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::connect::sdk_config;
 use crate::description::EnclaveDescription;
 use crate::error::ClientError;
-use crate::inbox::{Pace, Sent, Whose, whose};
+use crate::inbox::{Pace, Sent, Whose, notice, whose};
 
 /// Longest long poll, in seconds
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>).
@@ -23,7 +25,18 @@ const MOST_MESSAGES: i32 = 10;
 /// Time for others to take a message that has just become visible again.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// Sends to one enclave and reads its replies.
+/// How long a message that [`Client::read`] hands out stays hidden from all readers, in seconds: time to work on it.
+const HANDED_OUT_SECONDS: u32 = 30;
+
+/// A message of the results queue, which stays there until it is taken.
+#[derive(Debug)]
+pub struct Received {
+    /// What it says; the reason where it is neither reply nor notice.
+    pub content: Result<FromEnclave, serde_json::Error>,
+    message: Message,
+}
+
+/// Sends to one enclave and reads its replies and notices.
 ///
 /// It needs no more than the operator is granted: `SendMessage` on requests, `ReceiveMessage` and `DeleteMessage` on
 /// results. Several clients may share the results queue: each takes off only what answers its own request. What is
@@ -104,6 +117,67 @@ impl Client {
                     .await;
             }
         }
+    }
+
+    /// Hands the enclave's notices to `on_notice`, and takes each off the queue after that, for at most `wait`; says how
+    /// many. One that breaks off ends the watch and stays on the queue. Replies are left to those who wait for them.
+    ///
+    /// # Errors
+    /// `queue_failed`. A notice that was handed over and not taken off comes again with the same bytes.
+    pub async fn notices(
+        &self,
+        wait: Duration,
+        mut on_notice: impl FnMut(&Notice) -> ControlFlow<()>,
+    ) -> Result<usize, ClientError> {
+        let end = Instant::now() + wait;
+        let (mut pace, mut seen) = (Pace::FIRST, 0);
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(seen);
+            }
+            let mut others = Vec::new();
+            for message in self.receive(left, pace).await? {
+                let body = message.body.as_deref().unwrap_or_default();
+                match notice(body, times_received(&message), &self.enclave) {
+                    Ok(notice) => {
+                        if on_notice(&notice).is_break() {
+                            return Ok(seen);
+                        }
+                        self.delete(&message).await?;
+                        seen += 1;
+                    }
+                    Err(other) => others.push(other),
+                }
+            }
+            pace = pace.after(&others);
+            if pace.yields {
+                sleep_until(end.min(Instant::now() + Duration::from_secs(u64::from(pace.hidden)) + GRACE))
+                    .await;
+            }
+        }
+    }
+
+    /// For the one reader of a queue: up to ten messages of whatever kind, as soon as there are any, within `wait`. Each
+    /// comes again after 30 seconds unless it is taken.
+    ///
+    /// # Errors
+    /// `queue_failed`.
+    pub async fn read(&self, wait: Duration) -> Result<Vec<Received>, ClientError> {
+        let pace = Pace { hidden: HANDED_OUT_SECONDS, yields: false };
+        let received = |message: Message| Received {
+            content: FromEnclave::parse(message.body.as_deref().unwrap_or_default()),
+            message,
+        };
+        Ok(self.receive(wait, pace).await?.into_iter().map(received).collect())
+    }
+
+    /// Takes a message off the queue for good, once what it says is safe elsewhere.
+    ///
+    /// # Errors
+    /// `queue_failed`.
+    pub async fn take(&self, received: &Received) -> Result<(), ClientError> {
+        self.delete(&received.message).await
     }
 
     async fn receive(&self, left: Duration, pace: Pace) -> Result<Vec<Message>, ClientError> {

@@ -1,6 +1,7 @@
 //! Which of the received messages is our answer, and what to do with the others. Pure.
 
 use enclave_protocol::envelope::Envelope;
+use enclave_protocol::notice::{FromEnclave, Notice};
 use enclave_protocol::reply::Reply;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -119,14 +120,37 @@ pub(crate) enum Whose {
 
 /// Tells our reply from others', of which `received` says how often they have been read so far.
 pub(crate) fn whose(body: &str, received: u32, sent: &Sent, enclave: &EnclaveDescription) -> Whose {
-    match serde_json::from_str::<Reply>(body) {
-        Ok(reply) => match verify(&reply, sent, enclave) {
-            Ok(()) => return Whose::Ours(Box::new(reply)),
+    match FromEnclave::parse(body) {
+        Ok(FromEnclave::Reply(reply)) => match verify(&reply, sent, enclave) {
+            Ok(()) => return Whose::Ours(reply),
             Err(Mismatch::OtherRequest { .. }) => {}
             Err(mismatch) => tracing::warn!(%mismatch, "a reply that names our request is not ours"),
         },
+        // For whoever watches the hosts.
+        Ok(FromEnclave::Notice(_)) => {}
         Err(error) => tracing::debug!(%error, "a message on the results queue is no reply"),
     }
+    passed_by(received)
+}
+
+/// Tells a notice of this enclave from all else, of which `received` says how often it has been read so far.
+pub(crate) fn notice(body: &str, received: u32, enclave: &EnclaveDescription) -> Result<Box<Notice>, Whose> {
+    match FromEnclave::parse(body) {
+        Ok(FromEnclave::Notice(notice)) if is_from(&notice, enclave) => Ok(notice),
+        Ok(FromEnclave::Notice(notice)) => {
+            let (zone, enclave_id) = (&notice.zone, &notice.enclave_id);
+            tracing::warn!(zone, enclave_id, "a notice of another enclave");
+            Err(passed_by(received))
+        }
+        Ok(FromEnclave::Reply(_)) | Err(_) => Err(passed_by(received)),
+    }
+}
+
+fn is_from(notice: &Notice, enclave: &EnclaveDescription) -> bool {
+    notice.zone == enclave.zone && notice.enclave_id == enclave.enclave_id
+}
+
+fn passed_by(received: u32) -> Whose {
     if received > PATIENCE { Whose::Abandoned } else { Whose::Others }
 }
 
@@ -231,6 +255,24 @@ mod tests {
         assert_eq!(tell(&other, PATIENCE), Whose::Others);
         assert_eq!(tell(&other, PATIENCE + 1), Whose::Abandoned);
         assert_eq!(tell("not a reply", PATIENCE + 1), Whose::Abandoned);
+    }
+
+    #[test]
+    fn notices_and_replies_are_told_apart_and_each_leaves_the_other_alone() {
+        let notice_of = |zone: &str| {
+            json!({
+                "zone": zone, "enclave_id": "e", "host_id": "i-01234567", "application": "acme.shop.default",
+                "cluster": "content", "seen_at": "2026-06-01T12:00:00Z", "message": "It stopped.",
+                "event": {"kind": "host_state_changed", "state": "stopped", "previous": "running"},
+            })
+            .to_string()
+        };
+        let (ours, reply) = (notice_of("z"), serde_json::to_string(&reply()).unwrap());
+        assert_eq!(notice(&ours, 9, &enclave()).unwrap().message, "It stopped.");
+        assert_eq!(notice(&notice_of("y"), 1, &enclave()), Err(Whose::Others));
+        assert_eq!(notice(&reply, 1, &enclave()), Err(Whose::Others));
+        assert_eq!(notice(&reply, PATIENCE + 1, &enclave()), Err(Whose::Abandoned));
+        assert_eq!(whose(&ours, 1, &sent(), &enclave()), Whose::Others);
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod inbox;
 mod order;
 mod signer;
 
-pub use client::Client;
+pub use client::{Client, Received};
 pub use connect::{is_loopback, sdk_config};
 pub use description::EnclaveDescription;
 pub use error::ClientError;

@@ -19,16 +19,16 @@ pub const DESTRUCTIONS_KEY: &str = "state/v1/destructions.json";
 /// 3.2 MiB of the 4 MiB that are read ([`crate::store::MAX_OBJECT_BYTES`]); a test computes it.
 pub const MAX_WATCHED_HOSTS: usize = 10_000;
 
-/// Most pieces of scheduled work kept, of all hosts together: one for each.
-pub const MAX_MAINTENANCE: usize = MAX_WATCHED_HOSTS;
+/// Most pieces of scheduled work kept, of all hosts together; what is beyond is told once there is room.
+pub const MAX_MAINTENANCE: usize = 4_000;
 
 /// Most notices that wait to be sent; what does not fit is seen again by the next look.
-pub const MAX_OUTBOX: usize = 200;
+pub const MAX_OUTBOX: usize = 100;
 
 /// Most leftovers that are kept in mind.
-pub const MAX_LEFTOVERS: usize = 1000;
+pub const MAX_LEFTOVERS: usize = 500;
 
-/// Longest id or code of scheduled work that is kept, in bytes: AWS's are at most 33 characters today.
+/// Longest id or code of scheduled work that is kept, in characters: AWS's are at most 33 characters today.
 pub const MAX_EVENT_NAME: usize = 64;
 
 /// Longest time between two complete looks, while ticks come.
@@ -199,7 +199,7 @@ mod tests {
             since: time,
             handed_over: false,
             missing_since: Some(time),
-            maintenance: vec![maintenance],
+            maintenance: Vec::new(),
             spot: Some(SpotAction::Terminate),
         };
         let leftover =
@@ -207,12 +207,15 @@ mod tests {
         // A notice has 600 characters of free text without control characters: at most 4 bytes each, also where they
         // are escaped twice. All else of it is names within their bounds.
         let outgoing = |number| Outgoing { host_id: host(number), body: "\u{10ffff}".repeat(900) };
-        let watch = Watch {
+        let mut watch = Watch {
             looked_at: Some(time),
             hosts: (0..MAX_WATCHED_HOSTS).map(|number| (host(number), watched.clone())).collect(),
             leftovers: (0..MAX_LEFTOVERS).map(|number| (host(number), leftover.clone())).collect(),
             outbox: (0..MAX_OUTBOX).map(outgoing).collect(),
         };
+        for host in watch.hosts.values_mut().take(MAX_MAINTENANCE) {
+            host.maintenance.push(maintenance.clone());
+        }
         let bytes = serde_json::to_vec(&watch).unwrap().len();
         assert!(i64::try_from(bytes).unwrap() + 200 < MAX_OBJECT_BYTES, "{bytes} bytes");
         assert_eq!(serde_json::from_slice::<Watch>(&serde_json::to_vec(&watch).unwrap()).unwrap(), watch);

@@ -13,8 +13,12 @@ use serde_json::json;
 
 use super::{Keys, Names, Wanted};
 
-/// Receives of one message before it is set aside.
+/// Receives of one request before it is set aside.
 const MAX_RECEIVES: u32 = 5;
+
+/// The same for a result, the most there can be: those who read for something else read past it again and again.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>
+const MAX_RESULT_RECEIVES: u32 = 1000;
 
 /// How much longer than the function may run a message stays invisible, so that it is never worked on twice at once.
 const VISIBILITY_MARGIN_SECONDS: u64 = 30;
@@ -136,18 +140,21 @@ pub(super) async fn make_queues(
             // A request sent twice within five minutes is one message; its body is all that identifies it.
             (QueueAttributeName::ContentBasedDeduplication, true.to_string()),
             (QueueAttributeName::VisibilityTimeout, visibility.to_string()),
-            (QueueAttributeName::RedrivePolicy, redrive_to(&requests_dead_letters)),
+            (QueueAttributeName::RedrivePolicy, redrive_to(&requests_dead_letters, MAX_RECEIVES)),
         ],
     )
     .await?;
     let results_dead_letters = queue("results-dead-letters", &[]).await?;
-    let results =
-        queue("results", &[(QueueAttributeName::RedrivePolicy, redrive_to(&results_dead_letters))]).await?;
+    let results = queue(
+        "results",
+        &[(QueueAttributeName::RedrivePolicy, redrive_to(&results_dead_letters, MAX_RESULT_RECEIVES))],
+    )
+    .await?;
     Ok(Queues { requests, requests_dead_letters, results, results_dead_letters })
 }
 
-fn redrive_to(dead_letters: &Queue) -> String {
-    json!({ "deadLetterTargetArn": dead_letters.arn, "maxReceiveCount": MAX_RECEIVES }).to_string()
+fn redrive_to(dead_letters: &Queue, receives: u32) -> String {
+    json!({ "deadLetterTargetArn": dead_letters.arn, "maxReceiveCount": receives }).to_string()
 }
 
 async fn make_queue(

@@ -169,9 +169,10 @@ async fn the_queues(enclave: &LocalEnclave) {
     let (queues, keys) = (&enclave.made().queues, &enclave.made().keys);
     assert!(queues.requests.url.ends_with("/dev-aws-us-east-1-requests.fifo"));
     assert!(queues.results.url.ends_with("/dev-aws-us-east-1-results.fifo"));
-    for (queue, dead) in
-        [(&queues.requests, &queues.requests_dead_letters), (&queues.results, &queues.results_dead_letters)]
-    {
+    for (queue, dead, receives) in [
+        (&queues.requests, &queues.requests_dead_letters, 5),
+        (&queues.results, &queues.results_dead_letters, 1000),
+    ] {
         for queue in [queue, dead] {
             let attributes = attributes(enclave, &queue.url).await;
             assert_eq!(attributes[&QueueAttributeName::FifoQueue], "true");
@@ -180,7 +181,7 @@ async fn the_queues(enclave: &LocalEnclave) {
         let redrive = &attributes(enclave, &queue.url).await[&QueueAttributeName::RedrivePolicy];
         let redrive: serde_json::Value = serde_json::from_str(redrive).unwrap();
         assert_eq!(redrive["deadLetterTargetArn"], dead.arn.as_str());
-        assert_eq!(redrive["maxReceiveCount"], 5);
+        assert_eq!(redrive["maxReceiveCount"], receives);
     }
     let requests = attributes(enclave, &queues.requests.url).await;
     assert_eq!(requests[&QueueAttributeName::ContentBasedDeduplication], "true");
