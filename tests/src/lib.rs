@@ -11,6 +11,7 @@ pub mod ending;
 pub mod event_source;
 pub mod foundation;
 pub mod function;
+pub mod host_events;
 pub mod operator_ca;
 pub mod orders;
 pub mod paths;

@@ -1,6 +1,7 @@
 //! Stands between the functions and AWS, passes every call on, and writes down each; where a test asks for it, a
 //! fault strikes.
 
+mod age;
 mod call;
 mod faults;
 
@@ -49,6 +50,7 @@ struct Shared {
     client: Client<HttpConnector, Body>,
     record: Mutex<Record>,
     faults: Mutex<Faults>,
+    age: Mutex<Option<Duration>>,
     killer: OnceLock<Killer>,
 }
 
@@ -73,6 +75,7 @@ impl RecordingProxy {
             client: Client::builder(TokioExecutor::new()).build_http(),
             record: Mutex::new(Record { next: 1, calls: Vec::new(), file }),
             faults: Mutex::default(),
+            age: Mutex::default(),
             killer: OnceLock::new(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen for calls")?;
@@ -113,6 +116,11 @@ impl RecordingProxy {
     /// Lets what describes show lag behind by up to this; `None` ends it.
     pub fn stale_for(&self, lag: Option<Duration>) {
         self.shared.with_faults(|faults| faults.stale_for(lag));
+    }
+
+    /// Lets the function see every instance as launched so much earlier; `None` ends it.
+    pub fn age_instances(&self, by: Option<Duration>) {
+        *self.shared.age.lock().unwrap_or_else(PoisonError::into_inner) = by;
     }
 
     /// Whom a killing fault kills.
@@ -171,7 +179,11 @@ impl Shared {
         if let Some(stale) = self.with_faults(|faults| faults.stale_answer(asked, &body)) {
             return Ok(Some(stale));
         }
-        let answer = self.pass_on(head, body.clone()).await?;
+        let mut answer = self.pass_on(head, body.clone()).await?;
+        let age = *self.age.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(by) = age.filter(|_| asked.action() == "DescribeInstances") {
+            answer.2 = age::aged(&answer.2, by);
+        }
         self.with_faults(|faults| faults.keep(asked, &body, &answer));
         Ok(Some(answer))
     }

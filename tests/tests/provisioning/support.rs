@@ -4,10 +4,12 @@ use anyhow::Result;
 use aws_sdk_ec2::types::{Instance, InstanceStateName};
 use enclave_client::Sent;
 use enclave_protocol::names::HostId;
+use enclave_protocol::notice::{FromEnclave, Notice};
 use enclave_protocol::reply::Reply;
 use enclave_protocol::request::{Order, Request};
 use enclave_tests::configuration_server::ConfigurationServer;
 use enclave_tests::enclave::{LocalEnclave, Options};
+use enclave_tests::host_events::state_changed;
 use enclave_tests::orders;
 use enclave_tests::recording_proxy::Call;
 
@@ -111,6 +113,54 @@ pub(crate) async fn tick(zone: &Zone) -> Result<()> {
             return Ok(());
         }
     }
+}
+
+/// Puts a message on the line and waits until the function has handled it once; says whether it was worked off.
+pub(crate) async fn give(zone: &Zone, body: &serde_json::Value) -> Result<bool> {
+    let mut handled = zone.enclave.event_source().handled();
+    let queue = &zone.enclave.made().queues.requests.url;
+    let send = zone.enclave.clients().sqs.send_message().queue_url(queue).message_body(body.to_string());
+    let message_id = send.message_group_id("line").send().await?.message_id;
+    loop {
+        let message = handled.recv().await?;
+        if Some(&message.message_id) == message_id.as_ref() {
+            return Ok(message.succeeded);
+        }
+    }
+}
+
+/// Tells the line that a host is in another state, as EventBridge would; the line looks for itself.
+pub(crate) async fn tell_state(zone: &Zone, host: &HostId, state: &str) -> Result<()> {
+    let event = state_changed(&zone.enclave.made().foundation.audience, host, state);
+    anyhow::ensure!(give(zone, &event).await?, "{}", zone.enclave.function().log_tail(20));
+    Ok(())
+}
+
+/// The notices that were sent, byte for byte; those included that the queue drops as already sent.
+pub(crate) fn notice_bodies(zone: &Zone) -> Vec<String> {
+    let sent = zone.enclave.calls().into_iter().filter(|call| call.action == "SendMessage");
+    let bodies = sent.map(|call| call.parameter("MessageBody").to_owned());
+    bodies.filter(|body| matches!(FromEnclave::parse(body), Ok(FromEnclave::Notice(_)))).collect()
+}
+
+/// The notices that were sent.
+pub(crate) fn notices(zone: &Zone) -> Vec<Notice> {
+    notice_bodies(zone).iter().map(|body| serde_json::from_str(body).expect("a notice")).collect()
+}
+
+/// Changes an object of the ledger behind the function's back: the way to let time pass in it.
+pub(crate) async fn change_ledger_object(
+    zone: &Zone,
+    key: &str,
+    change: impl FnOnce(&mut serde_json::Value),
+) -> Result<()> {
+    let (s3, bucket) = (&zone.enclave.clients().s3, &zone.enclave.made().buckets.state);
+    let object = s3.get_object().bucket(bucket).key(key).send().await?;
+    let mut object: serde_json::Value = serde_json::from_slice(&object.body.collect().await?.to_vec())?;
+    change(&mut object["value"]);
+    let body = serde_json::to_vec(&object)?;
+    s3.put_object().bucket(bucket).key(key).body(body.into()).send().await?;
+    Ok(())
 }
 
 /// Sends an order and waits until the function has handled its message once.
