@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::process::Output;
 
 use anyhow::{Context, Result};
+use enclave_protocol::names::HostId;
 use enclave_tests::enclave::{LocalEnclave, Options};
+use enclave_tests::host_events::state_changed;
 use enclave_tests::{emulator, paths};
 use serde_json::{Value, json};
 
@@ -118,6 +120,29 @@ async fn the_exit_code_says_how_a_request_ended() -> Result<()> {
     assert_eq!(unanswered.status.code(), Some(4), "{unanswered:?}");
     let misused = zone.run("request provision-hosts --count many").await?;
     assert_eq!(misused.status.code(), Some(1), "{misused:?}");
+    zone.enclave.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watch_shows_each_notice_once_and_leaves_replies_alone() -> Result<()> {
+    let zone = Zone::start(Options::default()).await?;
+    let (_, reply) = zone.request(&zone.provision("")).await?;
+    let host: HostId = reply["hosts"][0]["host_id"].as_str().unwrap().parse()?;
+    let clients = zone.enclave.clients();
+    clients.ec2.terminate_instances().instance_ids(host.as_str()).send().await?;
+    let made = zone.enclave.made();
+    let event = state_changed(&made.foundation.audience, &host, "terminated").to_string();
+    let send = clients.sqs.send_message().queue_url(&made.queues.requests.url).message_group_id("line");
+    send.message_body(event).send().await?;
+
+    let shown = zone.run("watch --wait-seconds 5 --json").await?;
+    assert_eq!(shown.status.code(), Some(0), "{shown:?}");
+    let notice: Value = serde_json::from_slice(&shown.stdout).context("one notice")?;
+    assert_eq!(notice["host_id"], json!(host));
+    assert_eq!(notice["event"]["kind"], "host_state_changed");
+    let again = zone.run("watch --wait-seconds 1").await?;
+    assert_eq!((again.status.code(), again.stdout), (Some(0), Vec::new()), "taken off");
     zone.enclave.shutdown().await;
     Ok(())
 }

@@ -11,6 +11,7 @@ use enclave_protocol::names::HostId;
 use enclave_protocol::reply::{HostState, Reply, Status};
 use enclave_protocol::request::Request;
 use enclave_tests::orders::deprovision_hosts;
+use enclave_tests::recording_proxy::{Fault, Rule};
 use enclave_tests::wait::until;
 use jiff::Timestamp;
 
@@ -150,7 +151,6 @@ async fn a_host_that_was_never_handed_over_goes_whatever_the_budget_says() -> Re
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_destruction_is_counted_before_it_is_done() -> Result<()> {
-    use enclave_tests::recording_proxy::{Fault, Rule};
     let zone = Zone::start().await?;
     let hosts = zone.provisioned(1).await?;
     zone.enclave.proxy().script(vec![Rule::once("TerminateInstances", Fault::KillBefore)]);

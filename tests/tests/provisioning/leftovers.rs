@@ -9,13 +9,15 @@ use enclave_core::foundation::{FREEZE_KEY, Freeze};
 use enclave_core::tags::Owner;
 use enclave_protocol::names::HostId;
 use enclave_protocol::notice::NoticeEvent;
+use enclave_tests::host_events::state_changed;
 use enclave_tests::orders::{application, cluster};
+use enclave_tests::recording_proxy::{Fault, Rule};
 use uuid::Uuid;
 
 use crate::budget::allow;
 use crate::support::{
-    Zone, change_ledger_object, count_calls, delete_tenant_object, ledger_object, live_instances, notices,
-    tell_state, write_tenant_object,
+    Zone, change_ledger_object, count_calls, delete_tenant_object, give, ledger_object, live_instances,
+    notices, tell_state, write_tenant_object,
 };
 
 const WATCH: &str = "state/v1/watch.json";
@@ -116,7 +118,6 @@ async fn a_leftover_is_collected_after_a_second_look_and_told_of_and_nothing_els
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_freeze_and_an_empty_budget_hold_the_collection_and_a_crash_in_it_is_made_good() -> Result<()> {
-    use enclave_tests::recording_proxy::{Fault, Rule};
     let zone = Zone::start().await?;
     let leftover = launch(&zone, None).await?;
     zone.enclave.proxy().age_instances(Some(Duration::from_mins(16)));
@@ -134,12 +135,8 @@ async fn a_freeze_and_an_empty_budget_hold_the_collection_and_a_crash_in_it_is_m
 
     allow(&zone, Some(1)).await?;
     zone.enclave.proxy().script(vec![Rule::once("TerminateInstances", Fault::KillAfter)]);
-    let event = enclave_tests::host_events::state_changed(
-        &zone.enclave.made().foundation.audience,
-        &leftover,
-        "running",
-    );
-    assert!(!crate::support::give(&zone, &event).await?, "the function was killed");
+    let event = state_changed(&zone.enclave.made().foundation.audience, &leftover, "running");
+    assert!(!give(&zone, &event).await?, "the function was killed");
     assert!(!is_live(&zone, &leftover).await?);
     for _ in 0..2 {
         tell_state(&zone, &leftover, "terminated").await?;

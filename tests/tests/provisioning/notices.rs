@@ -5,14 +5,18 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use anyhow::Result;
+use aws_sdk_ec2::types::Tag;
 use enclave_client::Client;
-use enclave_protocol::notice::{FromEnclave, Notice, NoticeEvent};
+use enclave_protocol::names::HostId;
+use enclave_protocol::notice::{FromEnclave, MaintenanceStatus, Notice, NoticeEvent, SpotAction};
+
 use enclave_protocol::reply::{HostState, Status};
+use enclave_tests::host_events::{spot_interruption, state_changed};
 use enclave_tests::orders::{application, cluster, deprovision_hosts, describe};
 use enclave_tests::recording_proxy::{Fault, Rule};
 
 use crate::support::{
-    Zone, change_ledger_object, count_calls, ledger_object, live_instances, notice_bodies, notices,
+    Zone, change_ledger_object, count_calls, give, ledger_object, live_instances, notice_bodies, notices,
     tell_state, tick, without_ticks,
 };
 
@@ -98,13 +102,85 @@ async fn a_host_that_stops_and_runs_again_is_told_of_twice() -> Result<()> {
     Ok(())
 }
 
+/// Lets the emulator do something to an instance; see its README.
+async fn script(zone: &Zone, host: &HostId, key: &str, value: Option<&str>) -> Result<()> {
+    let ec2 = &zone.enclave.clients().ec2;
+    let tag = Tag::builder().key(key).set_value(value.map(str::to_owned)).build();
+    match value {
+        Some(_) => drop(ec2.create_tags().resources(host.as_str()).tags(tag).send().await?),
+        None => drop(ec2.delete_tags().resources(host.as_str()).tags(tag).send().await?),
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scheduled_work_is_told_when_it_comes_and_when_it_is_withdrawn() -> Result<()> {
+    let zone = Zone::start().await?;
+    let hosts = zone.provisioned(2).await?;
+    let events =
+        "system-reboot@2030-01-02T03:04:05Z/2030-01-02T05:04:05Z,instance-retirement@2030-02-01T00:00:00Z";
+    script(&zone, &hosts[1], "emulator:events", Some(events)).await?;
+    // AWS Health tells of it; whatever the event is called, the look finds what there is.
+    for _ in 0..2 {
+        tell_state(&zone, &hosts[1], "running").await?;
+    }
+    let told = notices(&zone);
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert!(told.iter().all(|notice| notice.host_id == hosts[1]), "{told:#?}");
+    let NoticeEvent::HostMaintenance { status, code, description, not_before, not_after, .. } =
+        &told[0].event
+    else {
+        panic!("{told:#?}")
+    };
+    assert_eq!((*status, code.as_str()), (MaintenanceStatus::Scheduled, "system-reboot"));
+    assert_eq!(description.as_deref(), Some("The system is scheduled for a reboot"));
+    assert_eq!(*not_before, Some("2030-01-02T03:04:05Z".parse()?));
+    assert_eq!(*not_after, Some("2030-01-02T05:04:05Z".parse()?));
+
+    script(&zone, &hosts[1], "emulator:events", None).await?;
+    for _ in 0..2 {
+        tell_state(&zone, &hosts[1], "running").await?;
+    }
+    let told = notices(&zone);
+    let withdrawn = |notice: &Notice| match &notice.event {
+        NoticeEvent::HostMaintenance { status: MaintenanceStatus::Withdrawn, code, .. } => Some(code.clone()),
+        _ => None,
+    };
+    let gone: Vec<String> = told.iter().filter_map(withdrawn).collect();
+    assert_eq!((told.len(), gone), (4, vec!["system-reboot".to_owned(), "instance-retirement".to_owned()]));
+    zone.enclave.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spot_host_that_aws_takes_back_is_told_of_when_aws_says_so_and_not_when_an_event_does() -> Result<()>
+{
+    let zone = Zone::start().await?;
+    let hosts = zone.provisioned(2).await?;
+    let audience = &zone.enclave.made().foundation.audience;
+    script(&zone, &hosts[0], "emulator:spot", Some("fulfilled")).await?;
+    assert!(give(&zone, &spot_interruption(audience, &hosts[0], "terminate")).await?);
+    assert!(give(&zone, &spot_interruption(audience, &hosts[1], "terminate")).await?);
+    assert_eq!(notice_bodies(&zone), Vec::<String>::new(), "forged");
+
+    script(&zone, &hosts[0], "emulator:spot", Some("marked-for-termination")).await?;
+    for _ in 0..2 {
+        assert!(give(&zone, &spot_interruption(audience, &hosts[0], "stop")).await?);
+    }
+    let told = notices(&zone);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert_eq!(told[0].host_id, hosts[0]);
+    assert_eq!(told[0].event, NoticeEvent::HostSpotInterruption { action: SpotAction::Terminate });
+    zone.enclave.shutdown().await;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_only_lost_its_tags_is_not_told_to_be_gone() -> Result<()> {
     let zone = Zone::start().await?;
     let hosts = zone.provisioned(1).await?;
     tell_state(&zone, &hosts[0], "running").await?;
-    let tag = aws_sdk_ec2::types::Tag::builder().key("enclave:id").build();
-    zone.enclave.clients().ec2.delete_tags().resources(hosts[0].as_str()).tags(tag).send().await?;
+    script(&zone, &hosts[0], "enclave:id", None).await?;
     tell_state(&zone, &hosts[0], "terminated").await?;
     // Missing for longer than reads can lag behind.
     change_ledger_object(&zone, WATCH, |watch| {
@@ -135,13 +211,8 @@ async fn a_notice_survives_a_crash_before_and_after_it_is_sent_with_the_same_byt
         let kill = Rule { parameter: group, ..Rule::once("SendMessage", fault.clone()) };
         zone.enclave.proxy().script(vec![kill]);
         zone.enclave.clients().ec2.terminate_instances().instance_ids(&host).send().await?;
-        let event = enclave_tests::host_events::state_changed(
-            &zone.enclave.made().foundation.audience,
-            &hosts[0],
-            "terminated",
-        );
-        let worked_off = crate::support::give(&zone, &event).await?;
-        assert!(!worked_off, "{fault:?}: the function was killed");
+        let event = state_changed(&zone.enclave.made().foundation.audience, &hosts[0], "terminated");
+        assert!(!give(&zone, &event).await?, "{fault:?}: the function was killed");
         tick(&zone).await?;
         tick(&zone).await?;
         let bodies = notice_bodies(&zone);
