@@ -65,9 +65,7 @@ mod tests {
             hosts: counted.iter().map(|(number, second)| (host(*number), at(*second))).collect(),
         };
         let mut hosts = in_states(&vec![Some(Running); live]);
-        hosts.extend(
-            (9000..9100).zip(in_states(&vec![Some(Terminated); 100])).map(|(n, (_, it))| (host(n), it)),
-        );
+        hosts.extend((9000..9100).zip(in_states(&[Some(Terminated); 100])).map(|(n, (_, it))| (host(n), it)));
         left(&gate, counted, &hosts, at(now)).remaining
     }
 

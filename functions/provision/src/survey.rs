@@ -10,7 +10,7 @@ use enclave_core::reconcile::{
     Answers, Collection, Desired, Finding, Kept, Known, Limits, Look, Observed, ObservedBalancing,
     ObservedHost, Questions, Reading, Report, RequestTrace, Step, collect, plan, questions, survey,
 };
-use enclave_core::store::{Created, Store, StoreError, Stored};
+use enclave_core::store::{Created, Store, Stored};
 use enclave_core::telemetry::{Metrics, Unit};
 use enclave_core::watch::{Leftover, MAX_OUTBOX, WATCH_KEY, Watch};
 use enclave_protocol::names::HostId;
@@ -165,21 +165,18 @@ impl Survey<'_> {
         let live = without_record.iter().filter_map(|id| seen.get(id)).filter(|host| host.state.is_live());
         let requests: BTreeSet<Uuid> = live.map(|host| host.request_id).collect();
         let closed = requests.into_iter().filter(|id| !self.open.contains(id));
-        let read = |id: Uuid| async move { (id, self.store.read::<RequestRecord>(&request_key(id)).await) };
-        let read: Vec<(Uuid, Result<Option<Stored<RequestRecord>>, StoreError>)> =
-            futures::stream::iter(closed).map(read).buffer_unordered(CONCURRENCY).collect().await;
-        let trace = |(id, found): (Uuid, Result<Option<Stored<RequestRecord>>, StoreError>)| match found {
-            Ok(record) => Some((id, record.map(|record| trace(&record.value)))),
-            Err(error) => {
-                tracing::error!(request_id = %id, %error, "a request's object cannot be read");
-                None
+        let read = |id: Uuid| async move {
+            match self.store.read::<RequestRecord>(&request_key(id)).await {
+                Ok(record) => Some((id, record.map(|record| trace(&record.value)))),
+                Err(error) => {
+                    tracing::error!(request_id = %id, %error, "a request's object cannot be read");
+                    None
+                }
             }
         };
-        Known {
-            without_record,
-            open: self.open.clone(),
-            requests: read.into_iter().filter_map(trace).collect(),
-        }
+        let requests: Vec<Option<(Uuid, Option<RequestTrace>)>> =
+            futures::stream::iter(closed).map(read).buffer_unordered(CONCURRENCY).collect().await;
+        Known { without_record, open: self.open.clone(), requests: requests.into_iter().flatten().collect() }
     }
 
     /// Says what is left alone, which is nobody's to remove but the tenant's.

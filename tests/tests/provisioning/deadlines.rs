@@ -36,7 +36,7 @@ async fn set_aside(zone: &Zone, request: Request) -> Result<Sent> {
     let killed = Rule::always("DescribeInstances", Fault::KillBefore);
     zone.enclave.proxy().script(vec![killed]);
     let sent = zone.server.send(request).await?;
-    until("the message to be set aside", Duration::from_secs(60), async || {
+    until("the message to be set aside", Duration::from_mins(1), async || {
         Ok((dead_letters(zone).await? == 1).then_some(()))
     })
     .await?;
@@ -46,7 +46,7 @@ async fn set_aside(zone: &Zone, request: Request) -> Result<Sent> {
 
 /// Ticks until a final reply is there. A dead function's lease may turn a few ticks away.
 async fn ticked_to_its_end(zone: &Zone, sent: &Sent) -> Result<enclave_protocol::reply::Reply> {
-    until("the final reply", Duration::from_secs(60), async || {
+    until("the final reply", Duration::from_mins(1), async || {
         zone.enclave.tick().await?;
         Ok(zone.server.any_reply(sent, Duration::from_secs(2)).await)
     })

@@ -7,21 +7,15 @@
     reason = "helpers of tests fail a test by panicking, as tests do"
 )]
 
-<<<<<<< HEAD
 mod balancer_changes;
-=======
 mod budget;
 mod deadlines;
->>>>>>> 8a2e389 (Suites and documents of notices, leftovers, budget and deadlines)
 mod interrupted;
 mod leftovers;
 mod load_balancers;
 mod main_job;
-<<<<<<< HEAD
+mod notices;
 mod private_link;
 mod rebuild;
-=======
-mod notices;
->>>>>>> 8a2e389 (Suites and documents of notices, leftovers, budget and deadlines)
 mod rules;
 mod support;

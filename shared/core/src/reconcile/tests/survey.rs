@@ -30,6 +30,7 @@ fn record(handed_over: bool, desired: DesiredHost) -> HostRecord {
         image: "ami-0123456789abcdef0".parse().unwrap(),
         launched_at: at(NOW - 600),
         desired,
+        rebuild: None,
         attested_at: handed_over.then(|| at(NOW - 500)),
     }
 }
@@ -265,14 +266,14 @@ fn work_is_not_withdrawn_because_a_stopped_host_has_no_status() {
 #[test]
 fn an_interruption_is_told_once_and_again_only_after_it_was_taken_back() {
     let mut zone = Zone::watched();
-    let interrupted = NoticeEvent::HostSpotInterruption { action: SpotAction::Terminate };
+    let interrupted = || NoticeEvent::HostSpotInterruption { action: SpotAction::Terminate };
     zone.spot.insert(host(1), SpotAction::Terminate);
-    assert_eq!(zone.look(), [interrupted.clone()]);
+    assert_eq!(zone.look(), [interrupted()]);
     assert_eq!(zone.look(), []);
     zone.spot.clear();
     assert_eq!(zone.look(), []);
     zone.spot.insert(host(1), SpotAction::Terminate);
-    assert_eq!(zone.look(), [interrupted]);
+    assert_eq!(zone.look(), [interrupted()]);
     assert_eq!(zone.is(InstanceState::Terminated), [changed(Running, Terminated)]);
 }
 
