@@ -165,15 +165,15 @@ pub(crate) fn rebuilt(order: &RebuildHosts, record: &RequestRecord) -> Option<Ou
 
 /// How far the rebuild of a host came, as replies name it.
 pub(crate) fn rebuild_state(record: &RequestRecord, id: &HostId) -> Option<RebuildState> {
+    let begun = record.rebuild_of(id).is_some();
     Some(match record.hosts.get(id)?.stage {
-        HostStage::ToRebuild => RebuildState::NotBegun,
+        HostStage::Gone if begun => RebuildState::Failed,
+        HostStage::ToRebuild | HostStage::Gone => RebuildState::NotBegun,
         HostStage::Rebuilding | HostStage::Replaced => RebuildState::InProgress,
         HostStage::Ready => RebuildState::Rebuilt,
         HostStage::NotRebuilt => RebuildState::Failed,
         HostStage::Detached => RebuildState::Detached,
         HostStage::RebuiltUnfit => RebuildState::Unfit,
-        HostStage::Gone if record.rebuild_of(id).is_some() => RebuildState::Failed,
-        HostStage::Gone => RebuildState::NotBegun,
         HostStage::Launched | HostStage::Unfit | HostStage::Unwanted => return None,
     })
 }

@@ -207,7 +207,7 @@ impl Work<'_> {
         if !unsure.is_empty() {
             match self.account.observe_root_volume_tasks(&unsure).await {
                 Reading::Unknown(why) => {
-                    tracing::warn!(why, "rebuilds without an answer cannot be looked up")
+                    tracing::warn!(why, "rebuilds without an answer cannot be looked up");
                 }
                 Reading::Known(tasks) => {
                     let now = Timestamp::now();

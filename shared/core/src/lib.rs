@@ -8,7 +8,6 @@ pub mod config;
 pub mod creation;
 pub mod foundation;
 pub mod ledger;
-mod load_balancer_record;
 pub mod pacing;
 pub mod reconcile;
 pub mod store;

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use aws_sdk_ec2::types::{Instance, ReplaceRootVolumeTask, Tag};
+use enclave_core::foundation::{FREEZE_KEY, Freeze};
 use enclave_protocol::code::Code;
 use enclave_protocol::names::{HostId, ImageId};
 use enclave_protocol::reply::{HostState, RebuildState, Reply, Status};
+use enclave_protocol::request::Request;
 use enclave_tests::orders::{configure_load_balancer, deprovision_hosts, describe, rebuild_hosts};
 use enclave_tests::recording_proxy::{Fault, Rule};
 
 use crate::support::{
-    Zone, changing_calls, count_calls, ledger_object, live_instances, send_and_handle, tick, without_ticks,
-    write_tenant_object,
+    Zone, changing_calls, count_calls, delete_tenant_object, ledger_object, live_instances, send_and_handle,
+    tick, without_ticks, write_tenant_object,
 };
 
 /// The image that hosts are rebuilt from.
@@ -83,7 +85,7 @@ async fn three_hosts_are_rebuilt_one_after_the_other_and_nothing_is_left_behind(
     let order = rebuild_hosts(&hosts, &new_image(&zone), None);
     let sent = send_and_handle(&zone, zone.server.request(order)).await?;
     let mut begun = Vec::new();
-    for _ in 0..30 {
+    for _ in 0..18 {
         // Looking moves a task on; the ticks look as well, so this shows every state in which it is seen.
         let seen = tasks(&zone).await?;
         let open = |task: &&ReplaceRootVolumeTask| {
@@ -329,6 +331,91 @@ async fn a_refusal_of_aws_ends_the_roll_out_with_its_words_and_leaves_the_hosts_
         let record = host_record(&zone, &id).await?;
         assert!(record["attested_at"].is_string() && record.get("rebuild").is_none(), "{record}");
     }
+    zone.enclave.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_freeze_holds_the_next_host_and_what_had_begun_is_followed_to_its_end() -> Result<()> {
+    let zone = Zone::start_with(without_ticks()).await?;
+    let hosts = provisioned_without_ticks(&zone, 2).await?;
+    zone.enclave.forget_calls();
+    let order = rebuild_hosts(&hosts, &new_image(&zone), None);
+    let sent = send_and_handle(&zone, zone.server.request(order)).await?;
+    let freeze = Freeze { who: "alice".to_owned(), why: "an incident".to_owned(), until: None };
+    write_tenant_object(&zone, FREEZE_KEY, &freeze).await?;
+    for _ in 0..8 {
+        tick(&zone).await?;
+    }
+    assert_eq!(changing_calls(&zone), ["CreateReplaceRootVolumeTask"], "the second waits");
+    assert_eq!(host_record(&zone, &hosts[0]).await?["image"], new_image(&zone).as_str(), "the first is done");
+    let waiting = host_record(&zone, &hosts[1]).await?;
+    assert!(waiting["attested_at"].is_string(), "and the second is still handed over: {waiting}");
+    delete_tenant_object(&zone, FREEZE_KEY).await?;
+    for _ in 0..8 {
+        tick(&zone).await?;
+    }
+    assert_eq!(zone.server.final_reply(&sent).await?.status, Status::Done);
+    assert_eq!(count_calls(&zone, "CreateReplaceRootVolumeTask"), 2);
+    zone.enclave.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_deadline_a_call_without_an_answer_is_looked_up_and_not_made_again() -> Result<()> {
+    let zone = Zone::start().await?;
+    let hosts = zone.provisioned(2).await?;
+    let lost = Rule::always("CreateReplaceRootVolumeTask", Fault::LoseAnswer);
+    zone.enclave.proxy().script(vec![lost]);
+    let order = rebuild_hosts(&hosts, &new_image(&zone), None);
+    let request = Request { deadline_seconds: Some(1), ..zone.server.request(order) };
+    let key = format!("state/v1/requests/{}.json", request.request_id);
+    let reply = zone.server.final_reply(&zone.server.send(request).await?).await?;
+    assert_eq!((reply.status, reply.code), (Status::Failed, Code::DeadlineExceeded), "{reply:#?}");
+    let expected = [
+        (hosts[0].clone(), (HostState::Running, RebuildState::InProgress)),
+        (hosts[1].clone(), (HostState::Ready, RebuildState::NotBegun)),
+    ];
+    assert_eq!(rebuilds(&reply), expected.into(), "{reply:#?}");
+    let [task] = tasks(&zone).await?.try_into().map_err(|tasks| anyhow::anyhow!("{tasks:#?}"))?;
+    let answer = ledger_object(&zone, &key).await?["calls"][0]["answer"].clone();
+    assert_eq!(answer["replacing"]["task"], task.replace_root_volume_task_id().unwrap());
+    assert!(
+        host_record(&zone, &hosts[0]).await?.get("attested_at").is_none(),
+        "nobody attested its new volume"
+    );
+
+    zone.enclave.proxy().script(Vec::new());
+    let again = zone.server.order(rebuild_hosts(&hosts, &new_image(&zone), None)).await?;
+    assert_eq!(again.status, Status::Done, "a new order waits for that task and rebuilds both: {again:#?}");
+    zone.enclave.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_orders_for_one_host_take_turns() -> Result<()> {
+    let zone = Zone::start_with(without_ticks()).await?;
+    let hosts = provisioned_without_ticks(&zone, 1).await?;
+    let images = zone.enclave.made().hosts.images.clone();
+    let first = rebuild_hosts(&hosts, &images[1], None);
+    let first = send_and_handle(&zone, zone.server.request(first)).await?;
+    let second = rebuild_hosts(&hosts, &images[0], None);
+    let second = send_and_handle(&zone, zone.server.request(second)).await?;
+    for _ in 0..16 {
+        let open = |task: &&ReplaceRootVolumeTask| task.complete_time().is_none();
+        assert!(tasks(&zone).await?.iter().filter(open).count() <= 1);
+        tick(&zone).await?;
+    }
+    for sent in [first, second] {
+        let reply = zone.server.final_reply(&sent).await?;
+        assert_eq!(reply.status, Status::Done, "{reply:#?}");
+    }
+    assert_eq!(tasks(&zone).await?.len(), 2);
+    assert_eq!(
+        instances(&zone).await?[hosts[0].as_str()].image_id(),
+        Some(images[0].as_str()),
+        "the last word"
+    );
     zone.enclave.shutdown().await;
     Ok(())
 }

@@ -174,12 +174,11 @@ impl Account {
     fn go_on(&mut self, mut choice: impl FnMut() -> u8) {
         for task in self.tasks.values_mut().flatten() {
             let next = match (task.state.as_str(), choice() % 12) {
-                ("pending", 0..=7) => "in-progress",
+                ("pending", 0..=7) | ("unheard-of", 0..=5) => "in-progress",
                 ("pending" | "in-progress", 8) => "failing",
                 ("in-progress", 0..=5) => "succeeded",
                 ("in-progress", 6) => "failing-detached",
                 ("in-progress", 7) => "unheard-of",
-                ("unheard-of", 0..=5) => "in-progress",
                 ("failing", 0..=5) => "failed",
                 ("failing-detached", 0..=5) => "failed-detached",
                 (state, _) => state,

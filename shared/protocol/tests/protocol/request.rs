@@ -237,6 +237,36 @@ fn bounds_are_inclusive_and_named() {
 }
 
 #[test]
+fn a_rebuild_names_each_host_once_and_one_to_a_hundred_at_a_time() {
+    let of = |hosts: Value, at_a_time: Value| {
+        let mut request = sound();
+        request["order"] = json!({
+            "action": "rebuild_hosts", "application": "acme.shop.default", "cluster": "content",
+            "host_ids": hosts, "image": "ami-0123456789abcdef0", "at_a_time": at_a_time,
+        });
+        Request::parse(request.to_string().as_bytes())
+    };
+    let host = |number: usize| format!("i-{number:017x}");
+    let hosts = |count: usize| json!((0..count).map(host).collect::<Vec<_>>());
+    for (count, at_a_time) in [(1, json!(1)), (1000, json!(100)), (1, json!(null))] {
+        assert!(of(hosts(count), at_a_time).is_ok(), "{count}");
+    }
+    for (hosts, at_a_time, needle) in [
+        (hosts(0), json!(1), "host_ids must be 1 to 1000, got 0"),
+        (hosts(1001), json!(1), "host_ids must be 1 to 1000, got 1001"),
+        (json!([host(1), host(1)]), json!(1), "named twice"),
+        (hosts(1), json!(0), "at_a_time must be 1 to 100, got 0"),
+        (hosts(1), json!(101), "at_a_time must be 1 to 100, got 101"),
+    ] {
+        let error = of(hosts, at_a_time).unwrap_err();
+        assert_eq!(error.code, Code::InvalidRequest);
+        assert!(error.message.contains(needle), "{}", error.message);
+    }
+    let Order::RebuildHosts(order) = of(hosts(1), json!(null)).unwrap().order else { panic!() };
+    assert_eq!(order.at_a_time(), 1, "one at a time where nothing is said");
+}
+
+#[test]
 fn shapes_are_strict_and_named() {
     let mut unknown = sound();
     unknown["order"]["user_data"] = json!("#!/bin/sh");
