@@ -95,8 +95,8 @@ impl Zone {
         for instance in answer.reservations().iter().flat_map(|it| it.instances()) {
             let id = instance.instance_id().context("an instance without an id")?;
             let root = instance.block_device_mappings().iter();
-            let root = root.filter(|it| it.device_name() == instance.root_device_name());
-            let root = root.filter_map(|it| it.ebs()?.volume_id()).next();
+            let mut root = root.filter(|it| it.device_name() == instance.root_device_name());
+            let root = root.find_map(|it| it.ebs()?.volume_id());
             if live.contains(id) {
                 let volume = root.with_context(|| format!("{id} has no root volume"))?.to_owned();
                 found.insert(id.to_owned(), (volume, instance.image_id().unwrap_or_default().to_owned()));
