@@ -200,26 +200,33 @@ fn what_a_rebuild_makes_is_a_new_root_volume_and_the_new_image() {
 
 const HOSTS: u32 = 8;
 
+/// Tasks of every host; in half of the accounts none of them fails, so that there is something to begin.
 fn tasks() -> impl Strategy<Value = RootVolumeTasks> {
-    let whose = select(vec![None, Some(REQUEST), Some(Uuid::from_u128(2))]);
-    let one = (select(all_states()), whose).prop_map(|(state, whose)| task(state, whose));
-    vec(vec(one, 0..3), HOSTS as usize).prop_map(|all| (1..).map(host).zip(all).collect())
+    any::<bool>().prop_flat_map(|calm| {
+        let mut possible = all_states();
+        possible.retain(|state| !calm || !state.is_failure());
+        let whose = select(vec![None, Some(REQUEST), Some(Uuid::from_u128(2))]);
+        let one = (select(possible), whose).prop_map(|(state, whose)| task(state, whose));
+        vec(vec(one, 0..2), HOSTS as usize).prop_map(|all| (1..).map(host).zip(all).collect())
+    })
 }
 
 fn rebuilds() -> impl Strategy<Value = DesiredRebuild> {
     let place = select(vec!["waiting", "waiting", "begun", "settled"]);
-    (vec(place, HOSTS as usize), 1..5_u32, any::<bool>()).prop_map(|(places, at_a_time, halted)| {
-        let of = |wanted: &str| {
-            let hosts = (1..).map(host).zip(places.clone());
-            hosts.filter(|(_, place)| *place == wanted).map(|(id, _)| id).collect::<Vec<_>>()
-        };
-        DesiredRebuild {
-            waiting: of("waiting"),
-            begun: of("begun").into_iter().collect(),
-            halted,
-            ..wanting(0, at_a_time)
-        }
-    })
+    (vec(place, HOSTS as usize), 1..9_u32, proptest::bool::weighted(0.1)).prop_map(
+        |(places, at_a_time, halted)| {
+            let of = |wanted: &str| {
+                let hosts = (1..).map(host).zip(places.clone());
+                hosts.filter(|(_, place)| *place == wanted).map(|(id, _)| id).collect::<Vec<_>>()
+            };
+            DesiredRebuild {
+                waiting: of("waiting"),
+                begun: of("begun").into_iter().collect(),
+                halted,
+                ..wanting(0, at_a_time)
+            }
+        },
+    )
 }
 
 fn hosts_in_states() -> impl Strategy<Value = BTreeMap<HostId, ObservedHost>> {
