@@ -123,8 +123,7 @@ impl Account {
     async fn list_load_balancers(&self) -> Result<Vec<LoadBalancer>, AwsFailure> {
         let mut found = Vec::new();
         let mut pages = self.elb.describe_load_balancers().page_size(PER_PAGE).into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| AwsFailure::new("DescribeLoadBalancers", &error))?;
+        while let Some(page) = self.pacer.call("DescribeLoadBalancers", pages.try_next()).await? {
             let ours = |balancer: &LoadBalancer| {
                 balancer.load_balancer_name().is_some_and(|name| self.names.contains(name))
             };
@@ -136,8 +135,7 @@ impl Account {
     async fn list_target_groups(&self) -> Result<Vec<TargetGroup>, AwsFailure> {
         let mut found = Vec::new();
         let mut pages = self.elb.describe_target_groups().page_size(PER_PAGE).into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| AwsFailure::new("DescribeTargetGroups", &error))?;
+        while let Some(page) = self.pacer.call("DescribeTargetGroups", pages.try_next()).await? {
             let ours =
                 |group: &TargetGroup| group.target_group_name().is_some_and(|name| self.names.contains(name));
             found.extend(page.target_groups.unwrap_or_default().into_iter().filter(ours));
@@ -150,12 +148,9 @@ impl Account {
         let mut tags = Tags::new();
         for chunk in arns.chunks(RESOURCES_PER_TAGS_CALL) {
             let output = self
-                .elb
-                .describe_tags()
-                .set_resource_arns(Some(chunk.to_vec()))
-                .send()
-                .await
-                .map_err(|error| AwsFailure::new("DescribeTags", &error))?;
+                .pacer
+                .call("DescribeTags", self.elb.describe_tags().set_resource_arns(Some(chunk.to_vec())).send())
+                .await?;
             for resource in output.tag_descriptions() {
                 let of_resource = resource
                     .tags()
@@ -180,8 +175,7 @@ impl Account {
     ) -> Result<BTreeMap<u16, ObservedListener>, AwsFailure> {
         let mut found = BTreeMap::new();
         let mut pages = self.elb.describe_listeners().load_balancer_arn(balancer_arn).into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| AwsFailure::new("DescribeListeners", &error))?;
+        while let Some(page) = self.pacer.call("DescribeListeners", pages.try_next()).await? {
             for listener in page.listeners() {
                 let port = listener.port().and_then(|port| u16::try_from(port).ok());
                 let (Some(port), Some(arn)) = (port, listener.listener_arn()) else {
@@ -205,12 +199,12 @@ impl Account {
         group_arn: &str,
     ) -> Result<BTreeSet<enclave_protocol::names::HostId>, AwsFailure> {
         let output = self
-            .elb
-            .describe_target_health()
-            .target_group_arn(group_arn)
-            .send()
-            .await
-            .map_err(|error| AwsFailure::new("DescribeTargetHealth", &error))?;
+            .pacer
+            .call(
+                "DescribeTargetHealth",
+                self.elb.describe_target_health().target_group_arn(group_arn).send(),
+            )
+            .await?;
         Ok(output
             .target_health_descriptions()
             .iter()
@@ -224,34 +218,34 @@ impl Account {
 
     async fn balancer_settings(&self, arn: &str) -> Result<Option<BalancerSettings>, AwsFailure> {
         let output = self
-            .elb
-            .describe_load_balancer_attributes()
-            .load_balancer_arn(arn)
-            .send()
-            .await
-            .map_err(|error| AwsFailure::new("DescribeLoadBalancerAttributes", &error))?;
+            .pacer
+            .call(
+                "DescribeLoadBalancerAttributes",
+                self.elb.describe_load_balancer_attributes().load_balancer_arn(arn).send(),
+            )
+            .await?;
         Ok(balancer_settings(&attributes(output.attributes().iter().map(|a| (a.key(), a.value())))))
     }
 
     async fn listener_settings(&self, arn: &str) -> Result<Option<ListenerSettings>, AwsFailure> {
         let output = self
-            .elb
-            .describe_listener_attributes()
-            .listener_arn(arn)
-            .send()
-            .await
-            .map_err(|error| AwsFailure::new("DescribeListenerAttributes", &error))?;
+            .pacer
+            .call(
+                "DescribeListenerAttributes",
+                self.elb.describe_listener_attributes().listener_arn(arn).send(),
+            )
+            .await?;
         Ok(listener_settings(&attributes(output.attributes().iter().map(|a| (a.key(), a.value())))))
     }
 
     async fn target_group_settings(&self, arn: &str) -> Result<Option<TargetGroupSettings>, AwsFailure> {
         let output = self
-            .elb
-            .describe_target_group_attributes()
-            .target_group_arn(arn)
-            .send()
-            .await
-            .map_err(|error| AwsFailure::new("DescribeTargetGroupAttributes", &error))?;
+            .pacer
+            .call(
+                "DescribeTargetGroupAttributes",
+                self.elb.describe_target_group_attributes().target_group_arn(arn).send(),
+            )
+            .await?;
         Ok(target_group_settings(&attributes(output.attributes().iter().map(|a| (a.key(), a.value())))))
     }
 }

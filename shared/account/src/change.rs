@@ -82,13 +82,16 @@ impl Account {
     }
 
     async fn terminate(&self, hosts: &[HostId]) -> Result<(), AwsFailure> {
-        self.ec2
-            .terminate_instances()
-            .set_instance_ids(Some(hosts.iter().map(HostId::to_string).collect()))
-            .send()
+        self.pacer
+            .call(
+                "TerminateInstances",
+                self.ec2
+                    .terminate_instances()
+                    .set_instance_ids(Some(hosts.iter().map(HostId::to_string).collect()))
+                    .send(),
+            )
             .await
             .map(drop)
-            .map_err(|error| AwsFailure::new("TerminateInstances", &error))
     }
 
     async fn configure_target_group(
@@ -98,119 +101,137 @@ impl Account {
     ) -> Result<(), AwsFailure> {
         let attributes = target_group_attributes(settings)
             .map(|(key, value)| elb::TargetGroupAttribute::builder().key(key).value(value).build());
-        self.elb
-            .modify_target_group_attributes()
-            .target_group_arn(arn)
-            .set_attributes(Some(attributes.into()))
-            .send()
+        self.pacer
+            .call(
+                "ModifyTargetGroupAttributes",
+                self.elb
+                    .modify_target_group_attributes()
+                    .target_group_arn(arn)
+                    .set_attributes(Some(attributes.into()))
+                    .send(),
+            )
             .await
             .map(drop)
-            .map_err(|error| AwsFailure::new("ModifyTargetGroupAttributes", &error))
     }
 
     async fn configure_health_check(&self, arn: &str, check: &HealthCheckSettings) -> Result<(), AwsFailure> {
         let number = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
-        self.elb
-            .modify_target_group()
-            .target_group_arn(arn)
-            .health_check_protocol(health_check_protocol(check.protocol))
-            .health_check_port(check.port.map_or_else(|| TRAFFIC_PORT.to_owned(), |port| port.to_string()))
-            .set_health_check_path(check.path.clone())
-            .health_check_interval_seconds(number(check.interval_seconds))
-            .health_check_timeout_seconds(number(check.timeout_seconds))
-            .healthy_threshold_count(number(check.healthy_threshold))
-            .unhealthy_threshold_count(number(check.unhealthy_threshold))
-            .send()
+        self.pacer
+            .call(
+                "ModifyTargetGroup",
+                self.elb
+                    .modify_target_group()
+                    .target_group_arn(arn)
+                    .health_check_protocol(health_check_protocol(check.protocol))
+                    .health_check_port(
+                        check.port.map_or_else(|| TRAFFIC_PORT.to_owned(), |port| port.to_string()),
+                    )
+                    .set_health_check_path(check.path.clone())
+                    .health_check_interval_seconds(number(check.interval_seconds))
+                    .health_check_timeout_seconds(number(check.timeout_seconds))
+                    .healthy_threshold_count(number(check.healthy_threshold))
+                    .unhealthy_threshold_count(number(check.unhealthy_threshold))
+                    .send(),
+            )
             .await
             .map(drop)
-            .map_err(|error| AwsFailure::new("ModifyTargetGroup", &error))
     }
 
     async fn configure_balancer(&self, arn: &str, settings: BalancerSettings) -> Result<(), AwsFailure> {
         let attributes = balancer_attributes(settings)
             .map(|(key, value)| elb::LoadBalancerAttribute::builder().key(key).value(value).build());
-        self.elb
-            .modify_load_balancer_attributes()
-            .load_balancer_arn(arn)
-            .set_attributes(Some(attributes.into()))
-            .send()
+        self.pacer
+            .call(
+                "ModifyLoadBalancerAttributes",
+                self.elb
+                    .modify_load_balancer_attributes()
+                    .load_balancer_arn(arn)
+                    .set_attributes(Some(attributes.into()))
+                    .send(),
+            )
             .await
             .map(drop)
-            .map_err(|error| AwsFailure::new("ModifyLoadBalancerAttributes", &error))
     }
 
     async fn secure_balancer(&self, arn: &str, security: &BalancerSecurity) -> Result<(), AwsFailure> {
         let enforced = if security.enforced_on_private_link { Enforce::On } else { Enforce::Off };
-        self.elb
-            .set_security_groups()
-            .load_balancer_arn(arn)
-            .set_security_groups(Some(security.security_group_ids.iter().cloned().collect()))
-            .enforce_security_group_inbound_rules_on_private_link_traffic(enforced)
-            .send()
+        self.pacer
+            .call(
+                "SetSecurityGroups",
+                self.elb
+                    .set_security_groups()
+                    .load_balancer_arn(arn)
+                    .set_security_groups(Some(security.security_group_ids.iter().cloned().collect()))
+                    .enforce_security_group_inbound_rules_on_private_link_traffic(enforced)
+                    .send(),
+            )
             .await
             .map(drop)
-            .map_err(|error| AwsFailure::new("SetSecurityGroups", &error))
     }
 
     async fn configure_listener(&self, arn: &str, settings: ListenerSettings) -> Result<(), AwsFailure> {
         let attributes = listener_attributes(settings)
             .map(|(key, value)| elb::ListenerAttribute::builder().key(key).value(value).build());
-        self.elb
-            .modify_listener_attributes()
-            .listener_arn(arn)
-            .set_attributes(Some(attributes.into()))
-            .send()
+        self.pacer
+            .call(
+                "ModifyListenerAttributes",
+                self.elb
+                    .modify_listener_attributes()
+                    .listener_arn(arn)
+                    .set_attributes(Some(attributes.into()))
+                    .send(),
+            )
             .await
             .map(drop)
-            .map_err(|error| AwsFailure::new("ModifyListenerAttributes", &error))
     }
 
     async fn point_listener(&self, arn: &str, target_group_arn: &str) -> Result<(), AwsFailure> {
-        self.elb
-            .modify_listener()
-            .listener_arn(arn)
-            .default_actions(forward_to(target_group_arn))
-            .send()
+        self.pacer
+            .call(
+                "ModifyListener",
+                self.elb
+                    .modify_listener()
+                    .listener_arn(arn)
+                    .default_actions(forward_to(target_group_arn))
+                    .send(),
+            )
             .await
             .map(drop)
-            .map_err(|error| AwsFailure::new("ModifyListener", &error))
     }
 
     async fn register(&self, arn: &str, hosts: &[HostId]) -> Result<(), AwsFailure> {
-        self.elb
-            .register_targets()
-            .target_group_arn(arn)
-            .set_targets(Some(targets(hosts)))
-            .send()
+        self.pacer
+            .call(
+                "RegisterTargets",
+                self.elb.register_targets().target_group_arn(arn).set_targets(Some(targets(hosts))).send(),
+            )
             .await
             .map(drop)
-            .map_err(|error| AwsFailure::new("RegisterTargets", &error))
     }
 
     async fn deregister(&self, arn: &str, hosts: &[HostId]) -> Result<(), AwsFailure> {
-        self.elb
-            .deregister_targets()
-            .target_group_arn(arn)
-            .set_targets(Some(targets(hosts)))
-            .send()
+        self.pacer
+            .call(
+                "DeregisterTargets",
+                self.elb.deregister_targets().target_group_arn(arn).set_targets(Some(targets(hosts))).send(),
+            )
             .await
             .map(drop)
-            .map_err(|error| AwsFailure::new("DeregisterTargets", &error))
     }
 
     async fn delete_listener(&self, arn: &str) -> Result<(), AwsFailure> {
-        let result = self.elb.delete_listener().listener_arn(arn).send().await;
-        gone_is_done(result.map(drop).map_err(|error| AwsFailure::new("DeleteListener", &error)))
+        let delete = self.elb.delete_listener().listener_arn(arn).send();
+        gone_is_done(self.pacer.call("DeleteListener", delete).await.map(drop))
     }
 
     async fn delete_load_balancer(&self, arn: &str) -> Result<(), AwsFailure> {
-        let result = self.elb.delete_load_balancer().load_balancer_arn(arn).send().await;
-        gone_is_done(result.map(drop).map_err(|error| AwsFailure::new("DeleteLoadBalancer", &error)))
+        let delete = self.elb.delete_load_balancer().load_balancer_arn(arn).send();
+        gone_is_done(self.pacer.call("DeleteLoadBalancer", delete).await.map(drop))
     }
 
     async fn delete_target_group(&self, arn: &str) -> Result<(), AwsFailure> {
-        let result = self.elb.delete_target_group().target_group_arn(arn).send().await;
-        gone_is_done(result.map(drop).map_err(|error| AwsFailure::new("DeleteTargetGroup", &error)))
+        let delete = self.elb.delete_target_group().target_group_arn(arn).send();
+        gone_is_done(self.pacer.call("DeleteTargetGroup", delete).await.map(drop))
     }
 }
 

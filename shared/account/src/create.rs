@@ -73,18 +73,21 @@ impl Account {
     async fn create_target_group(&self, group: &CreateTargetGroup) -> Result<String, AwsFailure> {
         let call = "CreateTargetGroup";
         let output = self
-            .elb
-            .create_target_group()
-            .name(&group.name)
-            .protocol(elb::ProtocolEnum::Tcp)
-            .port(i32::from(group.port))
-            .vpc_id(&group.vpc_id)
-            .target_type(elb::TargetTypeEnum::Instance)
-            .ip_address_type(elb::TargetGroupIpAddressTypeEnum::Ipv6)
-            .set_tags(Some(elb_tags(&group.tags)))
-            .send()
-            .await
-            .map_err(|error| AwsFailure::new(call, &error))?;
+            .pacer
+            .call(
+                call,
+                self.elb
+                    .create_target_group()
+                    .name(&group.name)
+                    .protocol(elb::ProtocolEnum::Tcp)
+                    .port(i32::from(group.port))
+                    .vpc_id(&group.vpc_id)
+                    .target_type(elb::TargetTypeEnum::Instance)
+                    .ip_address_type(elb::TargetGroupIpAddressTypeEnum::Ipv6)
+                    .set_tags(Some(elb_tags(&group.tags)))
+                    .send(),
+            )
+            .await?;
         arn(call, output.target_groups().first().and_then(|group| group.target_group_arn()))
     }
 
@@ -95,34 +98,40 @@ impl Account {
             Scheme::Private => elb::LoadBalancerSchemeEnum::Internal,
         };
         let output = self
-            .elb
-            .create_load_balancer()
-            .name(&balancer.name)
-            .r#type(elb::LoadBalancerTypeEnum::Network)
-            .scheme(scheme)
-            .ip_address_type(elb::IpAddressType::Dualstack)
-            .set_subnets(Some(balancer.subnet_ids.clone()))
-            .security_groups(&balancer.security_group_id)
-            .set_tags(Some(elb_tags(&balancer.tags)))
-            .send()
-            .await
-            .map_err(|error| AwsFailure::new(call, &error))?;
+            .pacer
+            .call(
+                call,
+                self.elb
+                    .create_load_balancer()
+                    .name(&balancer.name)
+                    .r#type(elb::LoadBalancerTypeEnum::Network)
+                    .scheme(scheme)
+                    .ip_address_type(elb::IpAddressType::Dualstack)
+                    .set_subnets(Some(balancer.subnet_ids.clone()))
+                    .security_groups(&balancer.security_group_id)
+                    .set_tags(Some(elb_tags(&balancer.tags)))
+                    .send(),
+            )
+            .await?;
         arn(call, output.load_balancers().first().and_then(|balancer| balancer.load_balancer_arn()))
     }
 
     async fn create_listener(&self, listener: &CreateListener) -> Result<String, AwsFailure> {
         let call = "CreateListener";
         let output = self
-            .elb
-            .create_listener()
-            .load_balancer_arn(&listener.load_balancer_arn)
-            .protocol(elb::ProtocolEnum::Tcp)
-            .port(i32::from(listener.port))
-            .default_actions(forward_to(&listener.target_group_arn))
-            .set_tags(Some(elb_tags(&listener.tags)))
-            .send()
-            .await
-            .map_err(|error| AwsFailure::new(call, &error))?;
+            .pacer
+            .call(
+                call,
+                self.elb
+                    .create_listener()
+                    .load_balancer_arn(&listener.load_balancer_arn)
+                    .protocol(elb::ProtocolEnum::Tcp)
+                    .port(i32::from(listener.port))
+                    .default_actions(forward_to(&listener.target_group_arn))
+                    .set_tags(Some(elb_tags(&listener.tags)))
+                    .send(),
+            )
+            .await?;
         arn(call, output.listeners().first().and_then(|listener| listener.listener_arn()))
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::InstanceStatusEvent;
-use enclave_core::aws::AwsFailure;
 use enclave_core::reconcile::{ObservedHost, Reading, ScheduledEvent};
 use enclave_core::watch::{MAX_EVENT_NAME, Maintenance};
 use enclave_protocol::names::HostId;
@@ -28,12 +27,11 @@ impl Account {
         let mut pages =
             self.ec2.describe_instance_status().max_results(STATUSES_PER_PAGE).into_paginator().send();
         let mut found = BTreeMap::new();
-        while let Some(page) = pages.next().await {
-            let page = match page {
-                Ok(page) => page,
-                Err(error) => {
-                    return Reading::Unknown(AwsFailure::new("DescribeInstanceStatus", &error).to_string());
-                }
+        loop {
+            let page = match self.pacer.call("DescribeInstanceStatus", pages.try_next()).await {
+                Ok(Some(page)) => page,
+                Ok(None) => break,
+                Err(failure) => return Reading::Unknown(failure.to_string()),
             };
             for status in page.instance_statuses() {
                 if let Some(id) = status.instance_id().and_then(|id| id.parse().ok()) {
@@ -59,13 +57,11 @@ impl Account {
                 .filters(filter("spot-instance-request-id", chunk.iter().cloned()))
                 .into_paginator()
                 .send();
-            while let Some(page) = pages.next().await {
-                let page = match page {
-                    Ok(page) => page,
-                    Err(error) => {
-                        let failure = AwsFailure::new("DescribeSpotInstanceRequests", &error);
-                        return Reading::Unknown(failure.to_string());
-                    }
+            loop {
+                let page = match self.pacer.call("DescribeSpotInstanceRequests", pages.try_next()).await {
+                    Ok(Some(page)) => page,
+                    Ok(None) => break,
+                    Err(failure) => return Reading::Unknown(failure.to_string()),
                 };
                 for request in page.spot_instance_requests() {
                     let id = request.instance_id().and_then(|id| id.parse().ok());

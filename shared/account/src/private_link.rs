@@ -32,8 +32,7 @@ impl Account {
             .into_paginator()
             .send();
         let mut services = BTreeMap::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| AwsFailure::new(call, &error))?;
+        while let Some(page) = self.pacer.call(call, pages.try_next()).await? {
             for found in page.service_configurations() {
                 let tags: BTreeMap<String, String> = found
                     .tags()
@@ -82,8 +81,7 @@ impl Account {
             .into_paginator()
             .send();
         let mut found = BTreeSet::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| AwsFailure::new(call, &error))?;
+        while let Some(page) = self.pacer.call(call, pages.try_next()).await? {
             found.extend(
                 page.allowed_principals().iter().filter_map(|allowed| Some(allowed.principal()?.to_owned())),
             );
@@ -104,8 +102,7 @@ impl Account {
             .into_paginator()
             .send();
         let mut found = BTreeMap::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| AwsFailure::new(call, &error))?;
+        while let Some(page) = self.pacer.call(call, pages.try_next()).await? {
             for connection in page.vpc_endpoint_connections() {
                 let Some(endpoint) = connection.vpc_endpoint_id() else { continue };
                 let state = connection.vpc_endpoint_state().map(ec2::State::as_str).unwrap_or_default();
@@ -125,17 +122,20 @@ impl Account {
     ) -> Result<String, AwsFailure> {
         let call = "CreateVpcEndpointServiceConfiguration";
         let output = self
-            .ec2
-            .create_vpc_endpoint_service_configuration()
-            .client_token(&service.client_token)
-            .acceptance_required(service.acceptance_required)
-            .network_load_balancer_arns(&service.load_balancer_arn)
-            .supported_ip_address_types("ipv4")
-            .supported_ip_address_types("ipv6")
-            .tag_specifications(tag_specification(ResourceType::VpcEndpointService, &service.tags))
-            .send()
-            .await
-            .map_err(|error| AwsFailure::new(call, &error))?;
+            .pacer
+            .call(
+                call,
+                self.ec2
+                    .create_vpc_endpoint_service_configuration()
+                    .client_token(&service.client_token)
+                    .acceptance_required(service.acceptance_required)
+                    .network_load_balancer_arns(&service.load_balancer_arn)
+                    .supported_ip_address_types("ipv4")
+                    .supported_ip_address_types("ipv6")
+                    .tag_specifications(tag_specification(ResourceType::VpcEndpointService, &service.tags))
+                    .send(),
+            )
+            .await?;
         let id = output.service_configuration().and_then(|made| made.service_id());
         id.map(str::to_owned).ok_or_else(|| AwsFailure::incomplete(call, "service id"))
     }
@@ -147,15 +147,18 @@ impl Account {
         add_ip_address_types: &[String],
     ) -> Result<(), AwsFailure> {
         let types = (!add_ip_address_types.is_empty()).then(|| add_ip_address_types.to_vec());
-        self.ec2
-            .modify_vpc_endpoint_service_configuration()
-            .service_id(service)
-            .acceptance_required(acceptance_required)
-            .set_add_supported_ip_address_types(types)
-            .send()
+        self.pacer
+            .call(
+                "ModifyVpcEndpointServiceConfiguration",
+                self.ec2
+                    .modify_vpc_endpoint_service_configuration()
+                    .service_id(service)
+                    .acceptance_required(acceptance_required)
+                    .set_add_supported_ip_address_types(types)
+                    .send(),
+            )
             .await
             .map(drop)
-            .map_err(|error| AwsFailure::new("ModifyVpcEndpointServiceConfiguration", &error))
     }
 
     pub(crate) async fn change_principals(
@@ -166,15 +169,18 @@ impl Account {
     ) -> Result<(), AwsFailure> {
         let add = (!add.is_empty()).then(|| add.iter().map(ToString::to_string).collect());
         let remove = (!remove.is_empty()).then(|| remove.to_vec());
-        self.ec2
-            .modify_vpc_endpoint_service_permissions()
-            .service_id(service)
-            .set_add_allowed_principals(add)
-            .set_remove_allowed_principals(remove)
-            .send()
+        self.pacer
+            .call(
+                "ModifyVpcEndpointServicePermissions",
+                self.ec2
+                    .modify_vpc_endpoint_service_permissions()
+                    .service_id(service)
+                    .set_add_allowed_principals(add)
+                    .set_remove_allowed_principals(remove)
+                    .send(),
+            )
             .await
             .map(drop)
-            .map_err(|error| AwsFailure::new("ModifyVpcEndpointServicePermissions", &error))
     }
 
     /// An endpoint that is gone meanwhile is rejected enough.
@@ -185,21 +191,24 @@ impl Account {
     ) -> Result<(), AwsFailure> {
         let call = "RejectVpcEndpointConnections";
         let output = self
-            .ec2
-            .reject_vpc_endpoint_connections()
-            .service_id(service)
-            .set_vpc_endpoint_ids(Some(endpoints.to_vec()))
-            .send()
-            .await
-            .map_err(|error| AwsFailure::new(call, &error))?;
+            .pacer
+            .call(
+                call,
+                self.ec2
+                    .reject_vpc_endpoint_connections()
+                    .service_id(service)
+                    .set_vpc_endpoint_ids(Some(endpoints.to_vec()))
+                    .send(),
+            )
+            .await?;
         all_done(call, output.unsuccessful())
     }
 
     /// A service that is gone is deleted enough.
     pub(crate) async fn delete_endpoint_service(&self, service: &str) -> Result<(), AwsFailure> {
         let call = "DeleteVpcEndpointServiceConfigurations";
-        let result = self.ec2.delete_vpc_endpoint_service_configurations().service_ids(service).send().await;
-        match result.map_err(|error| AwsFailure::new(call, &error)) {
+        let delete = self.ec2.delete_vpc_endpoint_service_configurations().service_ids(service).send();
+        match self.pacer.call(call, delete).await {
             Ok(output) => all_done(call, output.unsuccessful()),
             Err(failure) if failure.class == ErrorClass::NotFound => Ok(()),
             Err(failure) => Err(failure),

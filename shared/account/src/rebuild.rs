@@ -26,16 +26,19 @@ impl Account {
     ) -> Result<String, AwsFailure> {
         let call = "CreateReplaceRootVolumeTask";
         let output = self
-            .ec2
-            .create_replace_root_volume_task()
-            .client_token(&rebuild.client_token)
-            .instance_id(rebuild.host.as_str())
-            .image_id(rebuild.image.as_str())
-            .delete_replaced_root_volume(true)
-            .tag_specifications(tag_specification(ResourceType::ReplaceRootVolumeTask, &rebuild.tags))
-            .send()
-            .await
-            .map_err(|error| AwsFailure::new(call, &error))?;
+            .pacer
+            .call(
+                call,
+                self.ec2
+                    .create_replace_root_volume_task()
+                    .client_token(&rebuild.client_token)
+                    .instance_id(rebuild.host.as_str())
+                    .image_id(rebuild.image.as_str())
+                    .delete_replaced_root_volume(true)
+                    .tag_specifications(tag_specification(ResourceType::ReplaceRootVolumeTask, &rebuild.tags))
+                    .send(),
+            )
+            .await?;
         let task = output.replace_root_volume_task().and_then(|task| task.replace_root_volume_task_id());
         task.map(str::to_owned).ok_or_else(|| AwsFailure::incomplete(call, "task id"))
     }
@@ -59,8 +62,7 @@ impl Account {
                 .max_results(TASKS_PER_PAGE)
                 .into_paginator()
                 .send();
-            while let Some(page) = pages.next().await {
-                let page = page.map_err(|error| AwsFailure::new(call, &error))?;
+            while let Some(page) = self.pacer.call(call, pages.try_next()).await? {
                 for task in page.replace_root_volume_tasks() {
                     let Some((host, task)) = observed_task(&self.enclave_id, task) else {
                         return Err(AwsFailure::incomplete(call, "task id, instance or state"));
