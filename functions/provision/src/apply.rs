@@ -255,12 +255,10 @@ impl Work<'_> {
         &self,
         record: &mut RequestRecord,
         request: &Request,
-        observed: &Observed,
+        hosts: &Reading<BTreeMap<HostId, ObservedHost>>,
     ) -> Result<(), Retry> {
-        let Reading::Known(hosts) = &observed.hosts else { return Ok(()) };
-        // One that AWS seems to have refused, too: what failed in an unknown way may have taken effect.
-        let open = |call: &&mut StoredCall| !matches!(call.answer, Some(Answer::Launched { .. }));
-        for call in record.calls.iter_mut().filter(open) {
+        let Reading::Known(hosts) = hosts else { return Ok(()) };
+        for call in record.calls.iter_mut().filter(|call| is_unsure(call)) {
             let Creation::RunInstances(launch) = &call.creation else { continue };
             let launched: Vec<HostId> = hosts
                 .iter()
@@ -275,6 +273,16 @@ impl Work<'_> {
         }
         self.list_launched_hosts(record, request).await
     }
+}
+
+/// Whether a launch may have made hosts that the ledger does not know of.
+pub(crate) fn has_unsure_launch(record: &RequestRecord) -> bool {
+    record.calls.iter().any(|call| matches!(call.creation, Creation::RunInstances(_)) && is_unsure(call))
+}
+
+/// Also one that AWS seems to have refused: what failed in an unknown way may have taken effect.
+fn is_unsure(call: &StoredCall) -> bool {
+    !matches!(call.answer, Some(Answer::Launched { .. }))
 }
 
 fn set_attested(

@@ -9,6 +9,7 @@ use enclave_protocol::reply::{Reply, Status};
 use enclave_protocol::request::Request;
 use jiff::Timestamp;
 
+use crate::apply::has_unsure_launch;
 use crate::handler::{Retry, count};
 use crate::outcome::Outcome;
 use crate::reply::send;
@@ -64,9 +65,14 @@ impl Work<'_> {
         observed: Option<&Observed>,
         outcome: Outcome,
     ) -> Result<Standing, Retry> {
-        if let Some(observed) = observed {
-            self.look_up_launches(&mut record.value, request, observed).await?;
+        let mut fresh = None;
+        if observed.is_some() && has_unsure_launch(&record.value) {
+            // The last look may be older than the last try.
+            let hosts = self.account.observe_hosts().await;
+            self.look_up_launches(&mut record.value, request, &hosts).await?;
+            fresh = observed.map(|observed| Observed { hosts, ..observed.clone() });
         }
+        let observed = fresh.as_ref().or(observed);
         self.close_rebuilds(&mut record.value, request).await?;
         let mut reply = self.reply(&record.value, request, observed, &outcome);
         self.tell_handed_over(&record.value, request, &mut reply).await?;
