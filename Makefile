@@ -14,10 +14,10 @@ ruff := $(CARGO_TARGET_DIR)/tools/ruff-$(RUFF)/bin/ruff
 build := cargo build --workspace --bins --examples --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt bench generated
+.PHONY: help build demo test lint fmt bench generated ledger-fixtures
 
 help: ## list these targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 build: ## build the functions, the CLI and the local enclave
 	$(build)
@@ -48,6 +48,9 @@ bench: build ## compare the provision function's start and memory with an empty 
 generated: build ## write docs/schema and docs/errors.md anew from the code
 	$(CARGO_TARGET_DIR)/debug/examples/schema
 	$(CARGO_TARGET_DIR)/debug/examples/errors
+
+ledger-fixtures: build ## keep the ledger as this version leaves it half way: NAME=ledger-v2
+	NAME=$(NAME) cargo test --workspace --locked --test ledger_versions keep_what -- --ignored
 
 ruff_options := --isolated --no-cache --line-length 120
 

@@ -14,6 +14,7 @@ pub mod function;
 pub mod host_events;
 pub mod operator_ca;
 pub mod orders;
+pub mod outside;
 pub mod paths;
 pub mod process;
 pub mod ready;

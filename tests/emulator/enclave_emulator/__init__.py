@@ -18,6 +18,7 @@ from . import (  # noqa: E402,F401  importing is the effect
     ec2_describe,
     ec2_endpoint_connections,
     ec2_endpoint_services,
+    ec2_given_ids,
     ec2_images,
     ec2_launch,
     ec2_lookups,
