@@ -14,7 +14,7 @@ ruff := $(CARGO_TARGET_DIR)/tools/ruff-$(RUFF)/bin/ruff
 build := cargo build --workspace --bins --examples --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt bench generated ledger-fixtures
+.PHONY: help build demo test lint fmt soak bench generated ledger-fixtures
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -40,6 +40,9 @@ lint: $(deny) $(ruff) ## check formatting, lints, licences and what may be linke
 fmt: $(ruff) ## format Rust and Python
 	cargo fmt --all
 	$(ruff) format $(ruff_options) tests/emulator tests/run-tests tests/tests
+
+soak: build ## play random schedules of requests and faults: N=500 SEED=7
+	$(CARGO_TARGET_DIR)/debug/soak --schedules $(or $(N),500) --seed $(or $(SEED),1)
 
 bench: build ## compare the provision function's start and memory with an empty function's (release build)
 	cargo build --release --locked --package provision --package empty-function --bins

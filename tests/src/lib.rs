@@ -21,5 +21,6 @@ pub mod ready;
 pub mod recording_proxy;
 mod runtime_api;
 pub mod schedule;
+pub mod soak;
 mod venv;
 pub mod wait;

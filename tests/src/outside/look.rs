@@ -22,7 +22,12 @@ const LOAD_BALANCERS: &str = "state/v1/load-balancers/";
 impl Outside {
     /// Looks at everything in the account, and at the ledger in `state_bucket`.
     pub async fn look(clients: &Clients, state_bucket: &str) -> Result<Self> {
-        let mut seen = Self::default();
+        Self::default().look_again(clients, state_bucket).await
+    }
+
+    /// Looks anew; of the ledger only what was written since is read.
+    pub async fn look_again(self, clients: &Clients, state_bucket: &str) -> Result<Self> {
+        let mut seen = Self { read: self.read, ..Self::default() };
         seen.look_at_hosts(&clients.ec2).await.context("cannot look at hosts")?;
         seen.look_at_balancing(&clients.elbv2).await.context("cannot look at load balancers")?;
         let services = clients.ec2.describe_vpc_endpoint_service_configurations().send().await?;
@@ -122,17 +127,24 @@ impl Outside {
     async fn look_at_ledger(&mut self, s3: &aws_sdk_s3::Client, bucket: &str) -> Result<()> {
         let mut pages = s3.list_objects_v2().bucket(bucket).prefix("state/v1/").into_paginator().send();
         while let Some(page) = pages.next().await {
-            for key in page?.contents().iter().filter_map(|object| object.key()) {
-                let named = |prefix: &str| Some(key.strip_prefix(prefix)?.strip_suffix(".json")?.to_owned());
-                if key == LINE {
-                    self.line = value(s3, bucket, key).await?;
-                } else if let Some(name) = named(REQUESTS) {
-                    self.requests.insert(name, value(s3, bucket, key).await?);
-                } else if let Some(name) = named(HOSTS) {
-                    self.hosts.insert(name, value(s3, bucket, key).await?);
-                } else if let Some(name) = named(LOAD_BALANCERS) {
-                    self.load_balancers.insert(name, value(s3, bucket, key).await?);
+            for object in page?.contents() {
+                let (key, etag) = (id(object.key())?, id(object.e_tag())?);
+                if self.read.get(&key).is_none_or(|(read, _)| *read != etag) {
+                    let value = value(s3, bucket, &key).await?;
+                    self.read.insert(key, (etag, value));
                 }
+            }
+        }
+        for (key, (_, value)) in &self.read {
+            let named = |prefix: &str| Some(key.strip_prefix(prefix)?.strip_suffix(".json")?.to_owned());
+            if key == LINE {
+                self.line = value.clone();
+            } else if let Some(name) = named(REQUESTS) {
+                self.requests.insert(name, value.clone());
+            } else if let Some(name) = named(HOSTS) {
+                self.hosts.insert(name, value.clone());
+            } else if let Some(name) = named(LOAD_BALANCERS) {
+                self.load_balancers.insert(name, value.clone());
             }
         }
         Ok(())

@@ -53,6 +53,8 @@ pub struct Outside {
     pub load_balancers: BTreeMap<String, Value>,
     /// The ledger's line; null where there is none.
     pub line: Value,
+    /// Ledger objects by key with their `ETag`, so that a later look reads only what has changed.
+    read: BTreeMap<String, (String, Value)>,
 }
 
 /// An instance.

@@ -147,3 +147,115 @@ fn order(record: &Value) -> Value {
     let request = payload.and_then(|payload| serde_json::from_slice::<Value>(&payload).ok());
     request.map(|mut request| request["order"].take()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::outside::{Group, Instance, Listener, Tagged, WantedBalancer};
+
+    fn tags(cluster: &str) -> BTreeMap<String, String> {
+        let pairs = [
+            ("enclave:application", "acme.shop.default"),
+            ("enclave:cluster", cluster),
+            ("enclave:request-id", "r1"),
+        ];
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    }
+
+    fn instance(state: &str) -> Instance {
+        Instance { state: state.to_owned(), client_token: "t".to_owned(), tags: tags("content") }
+    }
+
+    /// One host behind one balancer, as asked for.
+    fn right() -> (Outside, Wanted) {
+        let order = json!({ "order": { "action": "provision_hosts", "count": 1 } });
+        let envelope = json!({ "payload": STANDARD.encode(order.to_string()) }).to_string();
+        let request =
+            json!({ "envelope": envelope, "finished": true, "hosts": { "i-1": { "stage": "ready" } } });
+        let owner = ("acme.shop.default".to_owned(), "content".to_owned());
+        let balancer = json!({ "application": owner.0, "cluster": owner.1, "present": true });
+        let name = |name: &str| name.to_owned();
+        let outside = Outside {
+            instances: [(name("i-1"), instance("running"))].into(),
+            volumes: [(name("vol-1"), Some(name("i-1")))].into(),
+            interfaces: [(name("eni-1"), Some(name("i-1")))].into(),
+            balancers: [(name("lb"), Tagged { name: name("lb"), tags: tags("content") })].into(),
+            listeners: [(
+                name("l"),
+                Listener { balancer: name("lb"), port: 443, groups: [name("g")].into() },
+            )]
+            .into(),
+            groups: [(
+                name("g"),
+                Group { name: name("g"), tags: tags("content"), port: 4443, targets: [name("i-1")].into() },
+            )]
+            .into(),
+            requests: [(name("r1"), request)].into(),
+            hosts: [(name("i-1"), json!({ "desired": "running" }))].into(),
+            load_balancers: [(name("lb"), balancer)].into(),
+            line: json!({ "open": [] }),
+            ..Outside::default()
+        };
+        let asked = WantedBalancer { endpoints: [(443, 4443)].into(), targets: [name("i-1")].into() };
+        let wanted =
+            Wanted { hosts: [(name("i-1"), owner.clone())].into(), balancers: [(owner, asked)].into() };
+        (outside, wanted)
+    }
+
+    #[test]
+    fn what_is_as_asked_for_violates_nothing_and_each_thing_else_is_named() {
+        let (outside, wanted) = right();
+        assert_eq!(outside.violations(&wanted), [""; 0]);
+        let name = |name: &str| name.to_owned();
+        type Spoil = Box<dyn Fn(&mut Outside, &mut Wanted)>;
+        let ways: Vec<(&str, Spoil)> = vec![
+            ("nobody asked for it", Box::new(|_, wanted| wanted.hosts.clear())),
+            (
+                "does not run",
+                Box::new(move |o, _| _ = o.instances.insert(name("i-1"), instance("terminated"))),
+            ),
+            ("serves", Box::new(|o, _| o.instances.get_mut("i-1").unwrap().tags = tags("search"))),
+            ("for no request", Box::new(|o, _| o.instances.get_mut("i-1").unwrap().tags.clear())),
+            ("no object tells", Box::new(|o, _| o.requests.clear())),
+            ("does not tell of it", Box::new(|o, _| o.requests.get_mut("r1").unwrap()["hosts"] = json!({}))),
+            (
+                "asked for 1 hosts and launched",
+                Box::new(|o, _| _ = o.instances.insert("i-2".to_owned(), instance("terminated"))),
+            ),
+            ("volume", Box::new(|o, _| _ = o.volumes.insert("vol-2".to_owned(), None))),
+            ("volume", Box::new(|o, _| _ = o.volumes.insert("vol-2".to_owned(), Some("i-9".to_owned())))),
+            ("network interface", Box::new(|o, _| _ = o.interfaces.insert("eni-2".to_owned(), None))),
+            ("asked for none", Box::new(|_, wanted| wanted.balancers.clear())),
+            ("has no load balancer", Box::new(|o, _| o.balancers.clear())),
+            ("serves nobody", Box::new(|o, _| o.balancers.get_mut("lb").unwrap().tags.clear())),
+            (
+                "more than one load balancer",
+                Box::new(|o, _| {
+                    let copy = o.balancers["lb"].clone();
+                    o.balancers.insert("lb-2".to_owned(), copy);
+                }),
+            ),
+            ("listens at", Box::new(|o, _| o.listeners.get_mut("l").unwrap().port = 80)),
+            ("has targets", Box::new(|o, _| o.groups.get_mut("g").unwrap().targets.clear())),
+            ("target group", Box::new(|o, _| o.listeners.clear())),
+            ("listener", Box::new(|o, _| o.listeners.get_mut("l").unwrap().balancer = "x".to_owned())),
+            ("endpoint service", Box::new(|o, _| _ = o.endpoint_services.insert("vpce-svc-1".to_owned()))),
+            ("the ledger wants hosts", Box::new(|o, _| o.hosts.clear())),
+            ("the ledger wants load balancers", Box::new(|o, _| o.load_balancers.clear())),
+            (
+                "is not finished",
+                Box::new(|o, _| o.requests.get_mut("r1").unwrap()["finished"] = json!(false)),
+            ),
+            ("the line is not empty", Box::new(|o, _| o.line = json!({ "open": [{}] }))),
+            ("the line is not empty", Box::new(|o, _| o.line["lease"] = json!({}))),
+        ];
+        for (says, spoil) in ways {
+            let (mut outside, mut wanted) = right();
+            spoil(&mut outside, &mut wanted);
+            let found = outside.violations(&wanted);
+            assert!(found.iter().any(|sentence| sentence.contains(says)), "{says}: {found:#?}");
+        }
+    }
+}

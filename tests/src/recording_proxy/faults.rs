@@ -26,6 +26,12 @@ pub enum Fault {
     KillAfter,
     /// A launch gets at most so many instances.
     AtMost(u32),
+    /// AWS throttles it, in the words of its service; it takes no effect.
+    Throttle,
+    /// AWS fails inside (5xx), in the words of its service; it takes no effect.
+    ServerError,
+    /// The call succeeds, and its answer refuses each item with this code. Strikes only calls whose API answers so.
+    RefuseItems(&'static str),
 }
 
 /// Which calls a fault strikes.
@@ -78,6 +84,9 @@ pub struct Random {
     pub at_most: u32,
 }
 
+/// What a call takes by a clock that a test drives: the middle of what EC2 and Elastic Load Balancing take.
+const CALL_TIME: Duration = Duration::from_millis(200);
+
 /// All faults of one proxy.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
@@ -85,7 +94,11 @@ pub(super) struct Faults {
     random: Option<(Random, u32)>,
     counts: BTreeMap<String, u32>,
     stale_for: Option<Duration>,
-    stale: BTreeMap<Vec<u8>, (Instant, Answer)>,
+    stale: BTreeMap<Vec<u8>, (Duration, Answer)>,
+    /// The time of a test that drives the clock itself; each call takes [`CALL_TIME`] of it.
+    clock: Option<Duration>,
+    begun: Option<Instant>,
+    struck: Vec<String>,
 }
 
 /// A whole answer.
@@ -106,18 +119,41 @@ impl Faults {
         self.stale.clear();
     }
 
+    pub(super) fn advance(&mut self, time: Duration) {
+        *self.clock.get_or_insert_default() += time;
+    }
+
+    fn now(&mut self) -> Duration {
+        let begun = self.begun.get_or_insert_with(Instant::now);
+        self.clock.unwrap_or_else(|| begun.elapsed())
+    }
+
     /// The fault that strikes this call, if one does.
     pub(super) fn strike(&mut self, asked: &Asked) -> Option<Fault> {
+        if let Some(clock) = &mut self.clock {
+            *clock += CALL_TIME;
+        }
         let mut struck = None;
+        // Not counted where it cannot strike.
+        let fits = |fault: &Fault| {
+            !matches!(fault, Fault::RefuseItems(_)) || with_refused_items(asked, "", &[]).is_some()
+        };
         for (rule, seen) in &mut self.rules {
-            if rule.matches(asked) {
+            if rule.matches(asked) && fits(&rule.fault) {
                 let number = *seen;
                 *seen += 1;
                 let due = number >= rule.after && number - rule.after < rule.times;
                 struck = struck.or_else(|| due.then(|| rule.fault.clone()));
             }
         }
-        struck.or_else(|| self.drawn(asked))
+        let struck = struck.or_else(|| self.drawn(asked));
+        self.struck.extend(struck.iter().map(|fault| format!("{}: {fault:?}", asked.action())));
+        struck
+    }
+
+    /// What struck since this was asked last, as `Action: Fault`.
+    pub(super) fn take_struck(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.struck)
     }
 
     fn drawn(&mut self, asked: &Asked) -> Option<Fault> {
@@ -138,18 +174,64 @@ impl Faults {
     }
 
     /// An answer that was given to the very same question, while reads lag behind.
-    pub(super) fn stale_answer(&self, asked: &Asked, body: &[u8]) -> Option<Answer> {
+    pub(super) fn stale_answer(&mut self, asked: &Asked, body: &[u8]) -> Option<Answer> {
         let lag = self.stale_for.filter(|_| asked.action().starts_with("Describe"))?;
+        let now = self.now();
         let (at, answer) = self.stale.get(body)?;
-        (at.elapsed() < lag).then(|| answer.clone())
+        (now.saturating_sub(*at) < lag).then(|| answer.clone())
     }
 
     /// Keeps an answer for as long as reads lag behind.
     pub(super) fn keep(&mut self, asked: &Asked, body: &[u8], answer: &Answer) {
         if self.stale_for.is_some() && asked.action().starts_with("Describe") && answer.0.is_success() {
-            self.stale.insert(body.to_vec(), (Instant::now(), answer.clone()));
+            let now = self.now();
+            self.stale.insert(body.to_vec(), (now, answer.clone()));
         }
     }
+}
+
+/// A throttle's code, as each service names it: EC2's and ELBv2's in their API references, S3's 503, SQS's as KMS's.
+pub(super) fn throttle(service: &str) -> &'static str {
+    match service {
+        "ec2" => "RequestLimitExceeded",
+        "elasticloadbalancing" => "Throttling",
+        "s3" => "SlowDown",
+        _ => "ThrottlingException",
+    }
+}
+
+/// The code of a fault inside AWS, as each service names it.
+pub(super) fn server_error(service: &str) -> &'static str {
+    match service {
+        "s3" | "ec2" => "InternalError",
+        _ => "InternalFailure",
+    }
+}
+
+/// The answer that refuses each item of a call inside a success; none where the API has no such answer. Of the calls
+/// that the functions make or may come to make only the deletion of endpoint services has one: `TerminateInstances`,
+/// `RunInstances`, `RegisterTargets` and `DeregisterTargets` succeed or fail whole. `CreateFleet` would be another.
+///
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteVpcEndpointServiceConfigurations.html>
+pub(super) fn with_refused_items(asked: &Asked, code: &str, body: &[u8]) -> Option<Answer> {
+    if asked.action() != "DeleteVpcEndpointServiceConfigurations" {
+        return None;
+    }
+    let items: String = form_urlencoded::parse(body)
+        .filter(|(name, _)| name.starts_with("ServiceId."))
+        .map(|(_, id)| {
+            let error = format!("<error><code>{code}</code><message>as the test asked</message></error>");
+            format!("<item><resourceId>{id}</resourceId>{error}</item>")
+        })
+        .collect();
+    let name = "DeleteVpcEndpointServiceConfigurationsResponse";
+    let body = format!(
+        "<{name} xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>local</requestId>\
+         <unsuccessful>{items}</unsuccessful></{name}>"
+    );
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    Some((StatusCode::OK, headers, Bytes::from(body)))
 }
 
 /// AWS's refusal in the form of the service.
@@ -178,7 +260,7 @@ pub(super) fn refusal(service: &str, code: &str) -> Answer {
             format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"),
         ),
         _ => (
-            400,
+            if code == "InternalFailure" { 500 } else { 400 },
             "application/x-amz-json-1.0",
             format!(r#"{{"__type":"com.amazonaws.sqs#{code}","message":"{message}"}}"#),
         ),

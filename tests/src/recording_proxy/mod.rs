@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 
 pub use call::Call;
 use call::{Request as Asked, error_code};
-use faults::{Answer, Faults, refusal, with_max_count};
+use faults::{Answer, Faults, refusal, server_error, throttle, with_max_count, with_refused_items};
 pub use faults::{Fault, Random, Rule};
 
 use crate::process::Killer;
@@ -123,6 +123,16 @@ impl RecordingProxy {
         *self.shared.age.lock().unwrap_or_else(PoisonError::into_inner) = by;
     }
 
+    /// What struck since this was asked last, as `Action: Fault`.
+    pub fn take_struck(&self) -> Vec<String> {
+        self.shared.with_faults(Faults::take_struck)
+    }
+
+    /// Moves the clock by which reads lag behind; once moved, it follows no real time, only these moves and the calls.
+    pub fn advance(&self, time: Duration) {
+        self.shared.with_faults(|faults| faults.advance(time));
+    }
+
     /// Whom a killing fault kills.
     pub(crate) fn kills(&self, killer: Killer) {
         // Set once, by the enclave that owns both.
@@ -158,6 +168,15 @@ impl Shared {
             None => {}
             Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
             Some(Fault::Refuse(code)) => return Ok(Some(refusal(asked.service(), code))),
+            Some(Fault::Throttle) => return Ok(Some(refusal(asked.service(), throttle(asked.service())))),
+            Some(Fault::ServerError) => {
+                return Ok(Some(refusal(asked.service(), server_error(asked.service()))));
+            }
+            Some(Fault::RefuseItems(code)) => {
+                if let Some(refused) = with_refused_items(asked, code, &body) {
+                    return Ok(Some(refused));
+                }
+            }
             Some(Fault::LoseRequest) => return Ok(None),
             Some(Fault::KillBefore) => {
                 self.kill();

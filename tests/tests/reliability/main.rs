@@ -10,6 +10,7 @@
 )]
 
 mod capacity;
+mod checker;
 mod faults;
 mod kill;
 mod many;
