@@ -41,10 +41,10 @@ pub struct Options {
     pub function_timeout: Duration,
     /// Most requests in one event.
     pub batch_size: usize,
-    /// When a request that failed returns, in whole seconds; see [`EventSourceOptions::visibility_on_failure`].
-    pub visibility_on_failure: Duration,
     /// Pace of the function's calls, in percent of what it keeps to at AWS.
     pub pace_percent: u32,
+    /// When a request that failed returns, in whole seconds; see [`EventSourceOptions::visibility_on_failure`].
+    pub visibility_on_failure: Option<Duration>,
 }
 
 impl Default for Options {
@@ -59,8 +59,8 @@ impl Default for Options {
             function_binary: None,
             function_timeout: Duration::from_mins(1),
             batch_size: 1,
-            visibility_on_failure: Duration::ZERO,
             pace_percent: 10_000,
+            visibility_on_failure: Some(Duration::ZERO),
         }
     }
 }

@@ -34,8 +34,9 @@ pub struct EventSourceOptions {
     pub batch_size: usize,
     /// How long a batch may gather; always zero for a FIFO queue.
     pub window: Duration,
-    /// When a message that failed returns, in whole seconds. AWS: the rest of its visibility timeout, which is minutes.
-    pub visibility_on_failure: Duration,
+    /// When a message that failed returns, in whole seconds. None is as AWS does it: when the visibility timeout of its
+    /// queue has run out.
+    pub visibility_on_failure: Option<Duration>,
     /// Region that events name.
     pub region: String,
 }
@@ -209,7 +210,8 @@ impl Source {
             delete.send().await.context("cannot delete a message")?;
             return Ok(());
         }
-        let seconds = i32::try_from(self.options.visibility_on_failure.as_secs())?;
+        let Some(visibility) = self.options.visibility_on_failure else { return Ok(()) };
+        let seconds = i32::try_from(visibility.as_secs())?;
         let change = self.sqs.change_message_visibility().queue_url(&self.queue.url).receipt_handle(handle);
         change.visibility_timeout(seconds).send().await.context("cannot give a message back")?;
         Ok(())

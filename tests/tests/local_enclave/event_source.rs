@@ -167,7 +167,7 @@ async fn a_standard_queue_gathers_a_batch_within_its_window() {
     let options = EventSourceOptions {
         batch_size: 30,
         window: Duration::from_mins(1),
-        visibility_on_failure: Duration::ZERO,
+        visibility_on_failure: Some(Duration::ZERO),
         region: "us-east-1".to_owned(),
     };
     let source = EventSource::start(sqs.clone(), queue, function, options);

@@ -1,7 +1,7 @@
 //! Whatever crashes, fails or comes twice: exactly what was asked for exists, and the final reply is one.
 //!
 //! The function is the real binary; faults strike between it and AWS. A message of a process that died becomes
-//! visible at once here, where AWS waits for the visibility timeout.
+//! visible at once here, where AWS waits for the visibility timeout; `deliveries` has the real timing, too.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,6 +11,7 @@
 
 mod capacity;
 mod checker;
+mod deliveries;
 mod faults;
 mod kill;
 mod many;
