@@ -14,7 +14,7 @@ ruff := $(CARGO_TARGET_DIR)/tools/ruff-$(RUFF)/bin/ruff
 build := cargo build --workspace --bins --examples --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt soak bench generated ledger-fixtures
+.PHONY: help build demo test lint fmt soak bench scale generated ledger-fixtures
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -47,6 +47,10 @@ soak: build ## play random schedules of requests and faults: N=500 SEED=7
 bench: build ## compare the provision function's start and memory with an empty function's (release build)
 	cargo build --release --locked --package provision --package empty-function --bins
 	$(CARGO_TARGET_DIR)/debug/bench
+
+scale: build ## measure calls, CPU time and memory at scale (release build): HOSTS=1000 REQUESTS=1000
+	cargo build --release --locked --package provision --bins
+	$(CARGO_TARGET_DIR)/debug/scale --hosts $(or $(HOSTS),1000) --requests $(or $(REQUESTS),1000)
 
 generated: build ## write docs/schema and docs/errors.md anew from the code
 	$(CARGO_TARGET_DIR)/debug/examples/schema

@@ -20,6 +20,7 @@ pub mod process;
 pub mod ready;
 pub mod recording_proxy;
 mod runtime_api;
+pub mod scale;
 pub mod schedule;
 pub mod soak;
 mod venv;

@@ -112,10 +112,12 @@ impl Model {
         let short = self.scarce
             && matches!(order, Order::ProvisionHosts(_))
             && (reply.status, reply.code) == (Status::Failed, Code::InsufficientCapacity);
-        if reply.status != Status::Done && !short {
+        // What another order of the same round takes away cannot be planned with.
+        let planned = mode == Mode::Plan;
+        if reply.status != Status::Done && !short && !(planned && reply.status == Status::Rejected) {
             return Err(format!("ended as {:?} {}: {}", reply.status, reply.code, reply.message));
         }
-        if mode == Mode::Plan {
+        if planned {
             return Ok(());
         }
         let Some((_, cluster)) = order.application_and_cluster() else { return Ok(()) };

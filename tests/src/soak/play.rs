@@ -98,8 +98,10 @@ impl Stage {
         Weather::clear(self.enclave.proxy());
         self.enclave.forget_calls();
         let story = || format!("{}\n{}", play.story.join("\n"), self.enclave.function().log_tail(15));
-        played.with_context(story)?;
-        Ok(play.struck)
+        match played {
+            Ok(()) => Ok(play.struck),
+            Err(error) => bail!("{error:#}\n{}", story()),
+        }
     }
 }
 
