@@ -88,12 +88,12 @@ async fn make_subnets(
 ) -> Result<BTreeMap<AvailabilityZone, Subnets>> {
     let mut subnets = BTreeMap::new();
     for (position, zone) in (0_u8..).zip(&wanted.availability_zones) {
-        let subnet = async |purpose: &str, number: u8| {
+        let subnet = async |purpose: &str, number: u8, cidr_block: String| {
             let made = ec2
                 .create_subnet()
                 .vpc_id(vpc_id)
                 .availability_zone(zone.as_str())
-                .cidr_block(format!("10.0.{number}.0/24"))
+                .cidr_block(cidr_block)
                 .ipv6_cidr_block(part_of(ipv6_block, number)?)
                 .tag_specifications(named(ResourceType::Subnet, format!("{}-{purpose}-{zone}", names.zone)))
                 .send()
@@ -106,8 +106,10 @@ async fn make_subnets(
             anyhow::Ok(id)
         };
         // Hosts count up from 0 and balancers from 128, so that a further zone never moves a block.
-        let host = subnet("hosts", position).await?;
-        let balancer = subnet("balancers", 128 + position).await?;
+        // A host has a private IPv4 address, too, and a request may ask for a thousand hosts.
+        let (hosts, balancers) = (position * 16, 128 + position);
+        let host = subnet("hosts", position, format!("10.0.{hosts}.0/20")).await?;
+        let balancer = subnet("balancers", balancers, format!("10.0.{balancers}.0/24")).await?;
         subnets.insert(zone.clone(), Subnets { host, balancer });
     }
     Ok(subnets)
