@@ -111,3 +111,14 @@ pub fn remove_load_balancer_named(name: &str) -> Order {
 pub fn describe() -> Order {
     Order::Describe(Describe::default())
 }
+
+/// The same order about another cluster; one that is about none stays as it is.
+#[must_use]
+pub fn for_cluster(order: Order, cluster: &str) -> Order {
+    let mut wire = serde_json::to_value(&order).expect("an order is JSON");
+    if order.application_and_cluster().is_none() {
+        return order;
+    }
+    wire["cluster"] = cluster.into();
+    serde_json::from_value(wire).expect("a cluster's name")
+}

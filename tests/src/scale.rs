@@ -58,8 +58,8 @@ pub async fn measure(requests: u32, hosts: u32, function: Option<PathBuf>) -> Re
         let body = server.sign(server.request(orders::provision_hosts(hosts, image)))?.to_json();
         let queue = &enclave.made().queues.requests.url;
         let send = enclave.clients().sqs.send_message().queue_url(queue).message_body(body);
-        let sent = send.message_group_id("line").send().await?;
-        under_way.insert(sent.message_id.context("a message without an id")?);
+        let message = send.message_group_id("line").send().await?;
+        under_way.insert(message.message_id.context("a message without an id")?);
     }
     let all = async {
         while !under_way.is_empty() {

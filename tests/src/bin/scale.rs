@@ -42,7 +42,7 @@ async fn main() -> Result<()> {
         "largest reply (KiB)",
     ]);
     for (requests, hosts) in [(1, 1), (1, hosts), (requests, 1)] {
-        table.add_row(row(&measure(requests, hosts, Some(function.clone())).await?));
+        table.add_row(row(&Box::pin(measure(requests, hosts, Some(function.clone()))).await?));
     }
     println!("{table}");
     Ok(())

@@ -155,6 +155,9 @@ mod tests {
     use super::*;
     use crate::outside::{Group, Instance, Listener, Tagged, WantedBalancer};
 
+    /// Puts one thing wrong.
+    type Spoil = Box<dyn Fn(&mut Outside, &mut Wanted)>;
+
     fn tags(cluster: &str) -> BTreeMap<String, String> {
         let pairs = [
             ("enclave:application", "acme.shop.default"),
@@ -209,7 +212,6 @@ mod tests {
         let (outside, wanted) = right();
         assert_eq!(outside.violations(&wanted), [""; 0]);
         let name = |name: &str| name.to_owned();
-        type Spoil = Box<dyn Fn(&mut Outside, &mut Wanted)>;
         let ways: Vec<(&str, Spoil)> = vec![
             ("nobody asked for it", Box::new(|_, wanted| wanted.hosts.clear())),
             (

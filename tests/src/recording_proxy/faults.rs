@@ -217,13 +217,10 @@ pub(super) fn with_refused_items(asked: &Asked, code: &str, body: &[u8]) -> Opti
     if asked.action() != "DeleteVpcEndpointServiceConfigurations" {
         return None;
     }
-    let items: String = form_urlencoded::parse(body)
-        .filter(|(name, _)| name.starts_with("ServiceId."))
-        .map(|(_, id)| {
-            let error = format!("<error><code>{code}</code><message>as the test asked</message></error>");
-            format!("<item><resourceId>{id}</resourceId>{error}</item>")
-        })
-        .collect();
+    let ids = form_urlencoded::parse(body).filter(|(name, _)| name.starts_with("ServiceId."));
+    let error = format!("<error><code>{code}</code><message>as the test asked</message></error>");
+    let item = |id| format!("<item><resourceId>{id}</resourceId>{error}</item>");
+    let items = ids.map(|(_, id)| item(id)).collect::<Vec<_>>().concat();
     let name = "DeleteVpcEndpointServiceConfigurationsResponse";
     let body = format!(
         "<{name} xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>local</requestId>\

@@ -49,7 +49,7 @@ pub async fn soak(
     let lane = async || {
         let mut violations = Vec::new();
         while let Some(batch) = next() {
-            violations.extend(play_all(batch, &ended).await?);
+            violations.extend(Box::pin(play_all(batch, &ended)).await?);
         }
         anyhow::Ok(violations)
     };

@@ -88,7 +88,7 @@ impl Model {
         let hosts =
             self.clusters.iter().filter(|(_, cluster)| !cluster.hosts.is_empty()).map(|(name, cluster)| {
                 let hosts: Vec<HostId> = cluster.hosts.iter().cloned().collect();
-                of(orders::deprovision_hosts(&hosts), name)
+                orders::for_cluster(orders::deprovision_hosts(&hosts), name)
             });
         [
             removals.map(|order| ("remove", Mode::Apply, order)).collect(),
@@ -122,6 +122,10 @@ impl Model {
         }
         let Some((_, cluster)) = order.application_and_cluster() else { return Ok(()) };
         let cluster = self.clusters.entry(cluster.to_string()).or_default();
+        #[allow(
+            clippy::match_wildcard_for_single_variants,
+            reason = "a further action changes nothing here unless it says so"
+        )]
         match order {
             Order::ProvisionHosts(order) => {
                 let missing: u32 = reply.missing.iter().map(|missing| missing.count).sum();
@@ -163,7 +167,7 @@ impl Model {
     }
 
     fn provision(&self, draw: &mut Draw, cluster: &str) -> Order {
-        let mut order = of(orders::provision_hosts(1 + draw.below(3), &self.image), cluster);
+        let mut order = orders::for_cluster(orders::provision_hosts(1 + draw.below(3), &self.image), cluster);
         if let Order::ProvisionHosts(order) = &mut order {
             order.instance_types.clone_from(&self.instance_types);
         }
@@ -178,7 +182,7 @@ impl Model {
         };
         let free: Vec<HostId> = cluster_now.hosts.iter().filter(|host| !is_target(host)).cloned().collect();
         let count = 1 + draw.below(u32::try_from(free.len()).ok().filter(|count| *count > 0)?);
-        Some(of(orders::deprovision_hosts(&free[..count as usize]), cluster))
+        Some(orders::for_cluster(orders::deprovision_hosts(&free[..count as usize]), cluster))
     }
 
     fn configure(&self, draw: &mut Draw, cluster: &str) -> Option<Order> {
@@ -189,24 +193,11 @@ impl Model {
         let first = draw.below(2) as usize;
         let endpoints = &ENDPOINTS[first..=first + draw.below(2) as usize];
         let targets: Vec<HostId> = hosts.into_iter().filter(|_| draw.chance(75)).collect();
-        Some(of(orders::configure_load_balancer(endpoints, &targets), cluster))
+        Some(orders::for_cluster(orders::configure_load_balancer(endpoints, &targets), cluster))
     }
 
     fn remove(&self, cluster: &str) -> Option<Order> {
         self.clusters.get(cluster)?.balancer.as_ref()?;
-        Some(of(orders::remove_load_balancer(), cluster))
+        Some(orders::for_cluster(orders::remove_load_balancer(), cluster))
     }
-}
-
-/// The same order for another cluster.
-fn of(mut order: Order, cluster: &str) -> Order {
-    let Ok(cluster) = cluster.parse() else { return order };
-    match &mut order {
-        Order::ProvisionHosts(order) => order.cluster = cluster,
-        Order::DeprovisionHosts(order) => order.cluster = cluster,
-        Order::ConfigureLoadBalancer(order) => order.cluster = cluster,
-        Order::RemoveLoadBalancer(order) => order.cluster = cluster,
-        _ => {}
-    }
-    order
 }

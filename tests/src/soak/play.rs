@@ -121,7 +121,7 @@ impl Play<'_> {
 
     /// Sends orders together and ticks until each has its final reply.
     async fn round(&mut self, orders: Vec<(&'static str, Mode, Order)>) -> Result<()> {
-        self.weather.pass(self.stage.enclave.proxy());
+        Weather::pass(self.stage.enclave.proxy());
         let new = self.sent.len();
         let mut bodies = Vec::new();
         for (name, mode, order) in orders {

@@ -65,7 +65,7 @@ impl Weather {
     }
 
     /// Lets reads catch up with what was answered before.
-    pub(super) fn pass(&self, proxy: &RecordingProxy) {
+    pub(super) fn pass(proxy: &RecordingProxy) {
         proxy.advance(LAG);
     }
 

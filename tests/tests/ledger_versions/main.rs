@@ -35,7 +35,7 @@ async fn requests_that_an_earlier_ledger_version_left_half_way_are_finished() ->
         let folder = entry?.path();
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name.starts_with("ledger-") {
-            finishes(&Fixture::read(&folder)?).await.context(name)?;
+            Box::pin(finishes(&Fixture::read(&folder)?)).await.context(name)?;
             versions += 1;
         }
     }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use enclave_protocol::names::{ClusterId, HostId};
+use enclave_protocol::names::HostId;
 use enclave_protocol::reply::{Reply, Status};
 use enclave_protocol::request::Order;
 use enclave_tests::configuration_server::ConfigurationServer;
@@ -116,8 +116,8 @@ impl Recorder {
     }
 
     /// Gives the function a signed order; the request's id.
-    async fn give(&mut self, standing: Standing, cluster: &str, mut order: Order) -> Result<String> {
-        set_cluster(&mut order, cluster.parse()?);
+    async fn give(&mut self, standing: Standing, cluster: &str, order: Order) -> Result<String> {
+        let order = orders::for_cluster(order, cluster);
         let signed = serde_json::to_value(&order)?;
         let request = self.server.request(order);
         let request_id = request.request_id.to_string();
@@ -253,14 +253,4 @@ fn change(call: &Call, seen: &Outside) -> Option<Change> {
 
 fn turned_round(names: Names) -> Names {
     names.into_iter().map(|(placeholder, drawn)| (drawn, placeholder)).collect::<BTreeMap<_, _>>()
-}
-
-fn set_cluster(order: &mut Order, cluster: ClusterId) {
-    match order {
-        Order::ProvisionHosts(order) => order.cluster = cluster,
-        Order::DeprovisionHosts(order) => order.cluster = cluster,
-        Order::ConfigureLoadBalancer(order) => order.cluster = cluster,
-        Order::RemoveLoadBalancer(order) => order.cluster = cluster,
-        _ => {}
-    }
 }

@@ -3,7 +3,7 @@
 use aws_sdk_ec2::types::Filter;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use enclave_tests::aws::Clients;
-use enclave_tests::recording_proxy::Call;
+use enclave_tests::recording_proxy::{Call, Fault, Rule};
 
 use crate::support::{echo_options, start};
 
@@ -69,5 +69,26 @@ async fn calls_pass_unchanged_and_are_recorded_with_name_parameters_and_error() 
     assert_eq!(written, calls);
     enclave.forget_calls();
     assert_eq!(enclave.calls(), []);
+    enclave.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_refusal_inside_a_success_strikes_only_calls_whose_api_answers_so() {
+    let enclave = start(echo_options()).await;
+    let recorded = Clients::new(&enclave.recorded_endpoint());
+    let inside = Rule { action: None, ..Rule::always("", Fault::RefuseItems("RequestLimitExceeded")) };
+    enclave.proxy().script(vec![inside]);
+    assert!(!recorded.ec2.describe_subnets().send().await.unwrap().subnets().is_empty());
+    let ids = ["vpce-svc-00000000000000001", "vpce-svc-00000000000000002"];
+    let delete = recorded.ec2.delete_vpc_endpoint_service_configurations();
+    let answer = delete.set_service_ids(Some(ids.map(str::to_owned).into())).send().await.unwrap();
+    let refused: Vec<(Option<&str>, Option<&str>)> = answer
+        .unsuccessful()
+        .iter()
+        .map(|item| (item.resource_id(), item.error().and_then(|error| error.code())))
+        .collect();
+    assert_eq!(refused, ids.map(|id| (Some(id), Some("RequestLimitExceeded"))));
+    let struck = enclave.proxy().take_struck();
+    assert_eq!(struck.len(), 1, "{struck:?}");
     enclave.shutdown().await;
 }

@@ -16,4 +16,5 @@ mod faults;
 mod kill;
 mod many;
 mod pace;
+mod scale;
 mod support;
