@@ -16,6 +16,7 @@ output "trust" {
 output "roles" {
   description = "Permission policies (JSON) by name; a role's policies begin with the role's name."
   value = {
+    provision-launch    = jsonencode({ Version = "2012-10-17", Statement = local.provision_launch })
     provision-hosts     = jsonencode({ Version = "2012-10-17", Statement = local.provision_hosts })
     provision-balancers = jsonencode({ Version = "2012-10-17", Statement = local.provision_balancers })
     provision-services = jsonencode({

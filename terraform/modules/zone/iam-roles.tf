@@ -11,6 +11,7 @@ locals {
 
   # Each policy with its role. Static, so that a plan knows them before any name is known.
   role_policies = {
+    provision-launch    = "provision"
     provision-hosts     = "provision"
     provision-balancers = "provision"
     provision-services  = "provision"
@@ -44,6 +45,14 @@ resource "aws_iam_policy" "zone" {
   policy      = module.policies.roles[each.key]
 
   tags = local.tags
+
+  lifecycle {
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    precondition {
+      condition     = length(module.policies.roles[each.key]) <= 6144
+      error_message = "The policy ${each.key} is longer than the 6144 characters that IAM takes: list fewer images or availability zones."
+    }
+  }
 }
 
 resource "aws_iam_role_policy_attachment" "zone" {

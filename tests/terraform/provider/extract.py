@@ -15,13 +15,16 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE.parent / "lib"))
 
 INTERFACE = re.compile(r"^export interface (\w+)( extends [^{]+)? \{\n(.*?)^\}", re.M | re.S)
-MEMBER = re.compile(r"/\*\*(?P<comment>(?:(?!\*/).)*)\*/\s*readonly (?P<name>\w+)(?P<optional>\?)?: (?P<type>.+?);\n", re.S)
+MEMBER = re.compile(
+    r"/\*\*(?P<comment>(?:(?!\*/).)*)\*/\s*readonly (?P<name>\w+)(?P<optional>\?)?: (?P<type>.+?);\n", re.S
+)
 LINK = re.compile(r"/docs/(?:resources|data-sources)/\w+#(\w+) ")
 HCL_TYPE = re.compile(
-    r"^ {8,12}(\w+): \{\n\s+value: .*\n\s+isBlock: (true|false),\n\s+type: \"(\w+)\",\n\s+storageClassType: \"(\w+)\"", re.M
+    r"^ {8,12}(\w+): \{\n\s+value: .*\n\s+isBlock: (true|false),\n\s+type: \"(\w+)\",\n\s+storageClassType: \"(\w+)\"",
+    re.M,
 )
 GETTER = re.compile(r"get (\w+)\(\) \{\n\s+return (.+);\n")
 ATTRIBUTE = re.compile(r"this\.get(\w+)Attribute\('(\w+)'\)")
@@ -46,7 +49,10 @@ def cty(kind, storage):
 def functions(js):
     """The body of each ...ToHclTerraform function, by the interface that it renders."""
     parts = re.split(r"^function (\w+)ToHclTerraform\(struct\) \{$", js, flags=re.M)
-    return {name[0].upper() + name[1:]: body.split("\n}\n", 1)[0] for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+    return {
+        name[0].upper() + name[1:]: body.split("\n}\n", 1)[0]
+        for name, body in zip(parts[1::2], parts[2::2], strict=True)
+    }
 
 
 def read_interface(members, rendered, interfaces, bodies, left_out=frozenset()):
@@ -83,11 +89,15 @@ def read_type(folder):
         plain = ATTRIBUTE.search(returned)
         if plain:
             element = GETTERS.get(plain[1], "dynamic")
-            attributes[plain[2]] = ["set" if "tolist" in returned else "list", "string"] if plain[1] == "List" else element
+            attributes[plain[2]] = (
+                ["set" if "tolist" in returned else "list", "string"] if plain[1] == "List" else element
+            )
         elif returned.removeprefix("this.") in complex_names:
             attributes[complex_names[returned.removeprefix("this.")]] = "dynamic"
     schema["attributes"] = {
-        name: kind for name, kind in sorted(attributes.items()) if name not in schema["arguments"] and name not in schema["blocks"]
+        name: kind
+        for name, kind in sorted(attributes.items())
+        if name not in schema["arguments"] and name not in schema["blocks"]
     }
     return schema
 

@@ -117,7 +117,9 @@ def main():
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("tfplugin5.Provider", handlers),))
     # How go-plugin asks for the end; unanswered it would wait for two seconds.
     shutdown = grpc.unary_unary_rpc_method_handler(lambda *_: server.stop(grace=None) and b"")
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("plugin.GRPCController", {"Shutdown": shutdown}),))
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("plugin.GRPCController", {"Shutdown": shutdown}),)
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(f"1|5|tcp|127.0.0.1:{port}|grpc", flush=True)

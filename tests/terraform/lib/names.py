@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hcl import BLOCK, HIDDEN, code, expressions, unquoted
 
-PROVIDER = Path(__file__).resolve().parent / "provider" / "aws.json"
+PROVIDER = Path(__file__).resolve().parents[1] / "provider" / "aws.json"
 
 META_ARGUMENTS = {"count", "for_each", "provider", "depends_on"}
 META_BLOCKS = {"lifecycle", "provisioner", "connection", "dynamic"}
@@ -181,8 +181,12 @@ def reference_fault(configuration, module, provider, body, root, name, rest):
 
 def unused_faults(module, where):
     used = {(root, name) for _, body in parts_of(module) for root, name, _ in references(body)}
-    found = [f"{where}: variable {name} is used nowhere" for name in sorted(module.variables) if ("var", name) not in used]
-    return found + [f"{where}: local {name} is used nowhere" for name in sorted(module.locals) if ("local", name) not in used]
+    found = [
+        f"{where}: variable {name} is used nowhere" for name in sorted(module.variables) if ("var", name) not in used
+    ]
+    return found + [
+        f"{where}: local {name} is used nowhere" for name in sorted(module.locals) if ("local", name) not in used
+    ]
 
 
 def cycle_faults(module, where):

@@ -1,5 +1,6 @@
 """Reads Terraform configuration with python-hcl2 into plain data: modules, their blocks, and the references in their expressions."""
 
+import functools
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,12 @@ BLOCK = "__is_block__"
 HIDDEN = {BLOCK, "__comments__", "__inline_comments__", "__start_line__", "__end_line__"}
 # Folders that are no configuration of ours.
 SKIPPED = {".terraform"}
+
+
+@functools.cache
+def parsed(text):
+    """Parsing takes long, and most files of a broken copy are those of the original."""
+    return hcl2.loads(text)
 
 
 def unquoted(name):
@@ -102,8 +109,7 @@ class Module:
         module = cls(path)
         for file in sorted(path.glob("*.tf")):
             module.files.append(file)
-            with file.open() as stream:
-                module.add(hcl2.load(stream), file)
+            module.add(parsed(file.read_text()), file)
         return module
 
     def add(self, parsed, file):
