@@ -21,7 +21,7 @@ locals {
     } : "${name}=${value}\n"
   ])
 
-  user_data = "#cloud-config\n${yamlencode({
+  cloud_config = yamlencode({
     write_files = [
       for path, content in {
         "/etc/enclave/log-sync.env"        = local.log_environment
@@ -30,7 +30,8 @@ locals {
       } : { path = path, owner = "root:root", permissions = "0644", content = content }
     ]
     runcmd = [for unit in try(var.host.start, []) : ["systemctl", "enable", "--now", unit]]
-  })}"
+  })
+  user_data = "#cloud-config\n${local.cloud_config}"
 
   # Of the decoded user data, as the provision function reads it back from each host.
   user_data_sha256 = sha256(local.user_data)

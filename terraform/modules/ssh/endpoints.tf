@@ -4,7 +4,6 @@ locals {
 }
 
 resource "aws_security_group" "endpoints" {
-  # checkov:skip=CKV2_AWS_5:the endpoints below have it
   name        = "${var.zone.label}-ssh-endpoints"
   description = "${var.zone.zone}: endpoints for sessions"
   vpc_id      = var.zone.vpc_id

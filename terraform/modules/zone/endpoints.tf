@@ -25,7 +25,6 @@ resource "aws_vpc_endpoint" "sts" {
 }
 
 resource "aws_security_group" "endpoints" {
-  # checkov:skip=CKV2_AWS_5:the endpoint above has it
   count = var.sts_endpoint ? 1 : 0
 
   name        = "${local.names.label}-endpoints"

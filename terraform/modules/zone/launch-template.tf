@@ -17,7 +17,6 @@ locals {
 }
 
 resource "aws_launch_template" "host" {
-  # checkov:skip=CKV_AWS_341:the hop limit is 1
   for_each = local.positions
 
   name                   = "${local.names.label}-${each.key}"

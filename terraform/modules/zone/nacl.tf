@@ -109,7 +109,6 @@ resource "aws_network_acl" "balancers" {
 }
 
 resource "aws_network_acl_rule" "zone" {
-  # checkov:skip=CKV_AWS_352:rules for all ports are for the VPC's own blocks; others name theirs
   for_each = local.acl_entries
 
   network_acl_id  = each.value.acl == "hosts" ? aws_network_acl.hosts.id : aws_network_acl.balancers.id

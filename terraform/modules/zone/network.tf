@@ -7,7 +7,6 @@ locals {
 }
 
 resource "aws_vpc" "zone" {
-  # checkov:skip=CKV2_AWS_11:flow logs are in flow-logs.tf
   cidr_block                       = var.vpc_cidr
   assign_generated_ipv6_cidr_block = true
   enable_dns_support               = true

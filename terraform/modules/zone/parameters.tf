@@ -42,7 +42,6 @@ locals {
 
 resource "aws_ssm_parameter" "zone" {
   # checkov:skip=CKV2_AWS_34:CloudFormation cannot resolve SecureString into what template.yaml needs; these are names, not secrets
-  # checkov:skip=CKV_AWS_337:the same
   for_each = local.parameters
 
   name  = "/enclave/${var.zone}/${each.key}"

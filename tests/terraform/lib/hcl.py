@@ -1,4 +1,4 @@
-"""Reads Terraform configuration with python-hcl2 into plain data: modules, their blocks, and the references in their expressions."""
+"""Reads Terraform configuration with python-hcl2 into plain data: modules, their blocks, the code in expressions."""
 
 import functools
 import re

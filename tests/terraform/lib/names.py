@@ -1,4 +1,4 @@
-"""Do the names exist? Resource types, arguments, blocks, required arguments, exported attributes, and whatever an expression refers to.
+"""Do the names exist? Resource types, arguments, blocks, required arguments, exported attributes, and references.
 
 `faults` returns one sentence per fault; what it knows of the provider stands in provider/aws.json.
 """

@@ -1,5 +1,8 @@
-"""Policies and documents as JSON: rendered by Terraform from ../sample, kept in ../rendered so that they can be read and checked where
-Terraform is not installed. `python3 tests/terraform/run --render` writes them anew."""
+"""Policies and documents as JSON: rendered by Terraform from ../sample, kept in ../rendered.
+
+Kept, so that they can be read and checked where Terraform is not installed. `python3 tests/terraform/run --render`
+writes them anew.
+"""
 
 import hashlib
 import json

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""A Terraform provider that knows names and types and does nothing, so that `terraform validate` and `terraform test` with a mocked
-provider work where the AWS provider cannot be downloaded.
+"""A Terraform provider that knows names and types and does nothing.
 
-It speaks protocol 5 of Terraform's plugins (https://github.com/hashicorp/terraform/blob/main/docs/plugin-protocol/tfplugin5.proto), with the
-few messages that this takes written by hand, and serves the schemas of aws.json. AWS is never called: reading, planning and applying are
+With it `terraform validate`, and `terraform test` with a mocked provider, work where the AWS provider cannot be
+downloaded. It speaks protocol 5 of Terraform's plugins
+(https://github.com/hashicorp/terraform/blob/main/docs/plugin-protocol/tfplugin5.proto), with the few messages that this
+takes written by hand, and serves the schemas of aws.json. AWS is never called: reading, planning and applying are
 refused, and what a test mocks Terraform makes up by itself.
 """
 
@@ -63,7 +64,7 @@ def attribute(name, kind, required, settable):
     out = message(1, name) + message(2, json.dumps(kind))
     if required:
         return out + integer(4, 1)
-    # What may be left out may also be chosen by AWS: which it is does not stand in the data, and nothing here depends on it.
+    # What may be left out may also be chosen by AWS: which it is does not stand in the data, and nothing depends on it.
     return out + (integer(5, 1) if settable else b"") + integer(6, 1)
 
 

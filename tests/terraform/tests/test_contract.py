@@ -1,4 +1,7 @@
-"""Terraform writes what the functions read: fields, names, tags, ledger keys, settings. The other side is read from the Rust sources."""
+"""Terraform writes what the functions read: fields, names, tags, ledger keys, settings.
+
+The other side is read from the Rust sources.
+"""
 
 import hashlib
 import re

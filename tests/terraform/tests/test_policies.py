@@ -42,14 +42,14 @@ MISSED = {
     "Unknown condition s3:TlsVersion for action s3:PutAccessPointPublicAccessBlock",
     # As CloudWatch Logs asks for it: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
     "Unknown condition kms:EncryptionContext:aws:logs:arn for action kms:DescribeKey",
-    # A number in a string, as https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html has it too.
+    # A number in a string: https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html
     "Type mismatch: s3:TlsVersion requires a value of type Numeric but given ['1.2']",
     "Type mismatch: ArnLike requires a value of type Arn but given String",
 }
 # It knows listeners for this one by the page above.
 RESOURCES_MISSED = {"elasticloadbalancing:ModifyListenerAttributes"}
-# RESOURCE_STAR is judged by ANY_RESOURCE below. RESOURCE_MISMATCH asks that one statement names every type of resource an action
-# touches, where several statements together do; `test_every_resource_fits_its_action` looks instead.
+# RESOURCE_STAR is judged by ANY_RESOURCE below. RESOURCE_MISMATCH asks that one statement names every type of resource
+# an action touches, where several statements together do; `test_every_resource_fits_its_action` looks instead.
 JUDGED_HERE = {"RESOURCE_STAR", "RESOURCE_MISMATCH"}
 
 

@@ -1,4 +1,4 @@
-"""What the modules declare keeps the promises: the network, the buckets, the keys, the queues, the hosts. Read from the parsed files."""
+"""What the modules declare keeps the promises: network, buckets, keys, queues, hosts. Read from the parsed files."""
 
 import pytest
 from hcl import Configuration
