@@ -4,8 +4,8 @@ locals {
   any_ipv4 = "0.0.0.0/0"
   any_ipv6 = "::/0"
 
-  # Packets too big for the way: without them connections over IPv6 hang (RFC 4890, 4.3.1).
-  packet_too_big = { protocol = "icmpv6", prefix = local.any_ipv6, icmp_type = 2, icmp_code = 0 }
+  # Packets too big for the way: without them connections over IPv6 hang (RFC 4890, 4.3.1). 58 is ICMPv6.
+  packet_too_big = { protocol = "58", prefix = local.any_ipv6, icmp_type = 2, icmp_code = 0 }
 
   # Inside the VPC there are hosts, load balancers and endpoints of this zone only.
   vpc_rules = [
