@@ -40,13 +40,16 @@ locals {
           Condition = { NumericLessThan = { "s3:TlsVersion" = "1.2" } }
         },
         {
-          # A request that names no encryption gets the bucket's own, which is this key.
+          # A request that names no encryption gets the bucket's own, which is this key; hence the look whether it names one.
           Sid       = "OnlyEncryptedByKms"
           Effect    = "Deny"
           Principal = "*"
           Action    = "s3:PutObject"
           Resource  = "${arn}/*"
-          Condition = { StringNotEqualsIfExists = { "s3:x-amz-server-side-encryption" = "aws:kms" } }
+          Condition = {
+            Null            = { "s3:x-amz-server-side-encryption" = "false" }
+            StringNotEquals = { "s3:x-amz-server-side-encryption" = "aws:kms" }
+          }
         },
         {
           Sid       = "OnlyUnderTheTenantsKey"
@@ -55,9 +58,8 @@ locals {
           Action    = "s3:PutObject"
           Resource  = "${arn}/*"
           Condition = {
-            ArnNotEqualsIfExists = {
-              "s3:x-amz-server-side-encryption-aws-kms-key-id" = try(var.key_arns[local.bucket_keys[bucket]], "")
-            }
+            Null         = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = "false" }
+            ArnNotEquals = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = try(var.key_arns[local.bucket_keys[bucket]], "") }
           }
         },
         {

@@ -1,5 +1,7 @@
-"""Tables of inputs and outputs in the modules' README.md, between two marks. `python3 tests/terraform/run --readme` writes
-them anew."""
+"""Tables of inputs and outputs in the modules' README.md, between two marks.
+
+`python3 tests/terraform/run --readme` writes them anew.
+"""
 
 import json
 import re

@@ -167,7 +167,7 @@ def test_buckets_refuse_plain_connections_and_other_keys(rendered):
         policy = rendered[f"buckets/{bucket}"]
         assert all(s["Effect"] == "Deny" for s in policy["Statement"]), "a bucket policy gives nobody anything"
         assert statement(policy, "OnlyByTls")["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-        other = statement(policy, "OnlyUnderTheTenantsKey")["Condition"]["ArnNotEqualsIfExists"]
+        other = statement(policy, "OnlyUnderTheTenantsKey")["Condition"]["ArnNotEquals"]
         assert other == {
             "s3:x-amz-server-side-encryption-aws-kms-key-id": f"arn:aws:kms:us-east-1:111122223333:key/{key}"
         }
