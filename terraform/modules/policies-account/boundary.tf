@@ -42,8 +42,19 @@ locals {
       # the caller's.
       Sid      = "Launch"
       Effect   = "Allow"
-      Action   = ["ec2:CreateReplaceRootVolumeTask", "ec2:RunInstances"]
+      Action   = "ec2:RunInstances"
       Resource = "*"
+    },
+    {
+      # Beside the instance, which must be tagged, see below.
+      Sid    = "ReplaceRootVolumes"
+      Effect = "Allow"
+      Action = "ec2:CreateReplaceRootVolumeTask"
+      Resource = [
+        "arn:${var.partition}:ec2:*::image/*",
+        "arn:${var.partition}:ec2:*:${var.account_id}:replace-root-volume-task/*",
+        "arn:${var.partition}:ec2:*:${var.account_id}:volume/*",
+      ]
     },
     {
       Sid       = "TagOnlyWhatIsCreated"
@@ -64,7 +75,7 @@ locals {
     {
       Sid       = "ChangeOnlyWhatIsTagged"
       Effect    = "Allow"
-      Action    = ["ec2:DeleteVpcEndpointServiceConfigurations", "ec2:ModifyVpcEndpointService*", "ec2:RejectVpcEndpointConnections", "ec2:TerminateInstances"]
+      Action    = ["ec2:CreateReplaceRootVolumeTask", "ec2:DeleteVpcEndpointServiceConfigurations", "ec2:ModifyVpcEndpointService*", "ec2:RejectVpcEndpointConnections", "ec2:TerminateInstances"]
       Resource  = "*"
       Condition = { Null = { "aws:ResourceTag/enclave:id" = "false" } }
     },
@@ -144,6 +155,16 @@ locals {
       Effect   = "Allow"
       Action   = ["ssm:UpdateInstanceInformation", "ssmmessages:*Channel"]
       Resource = "*"
+    },
+    {
+      # Nothing under this boundary can make or change a template.
+      Sid    = "NeverBesideATemplate"
+      Effect = "Deny"
+      Action = "ec2:RunInstances"
+      Resource = [
+        for what in ["network-interface", "security-group", "subnet", "volume"] : "arn:${var.partition}:ec2:*:*:${what}/*"
+      ]
+      Condition = { Bool = { "ec2:IsLaunchTemplateResource" = "false" } }
     },
     {
       Sid       = "NeverAPublicAddress"

@@ -1,4 +1,4 @@
-"""IAM's decisions in tests/iam/decisions.csv, by iam-simulate: role, boundary, resource policy and conditions together."""
+"""IAM's decisions in tests/iam/decisions.csv, by iam-simulate: role, boundary, resource policy, conditions."""
 
 import csv
 import hashlib

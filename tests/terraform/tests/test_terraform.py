@@ -18,7 +18,7 @@ MODULES = [
     "examples/multi-az",
     "examples/private-link",
 ]
-TESTED = [".", "modules/zone", "modules/ssh", "modules/documents"]
+TESTED = [".", "modules/zone", "modules/ssh", "modules/documents", "examples/multi-az"]
 
 
 @pytest.fixture(scope="session")
