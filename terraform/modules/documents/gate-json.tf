@@ -16,6 +16,9 @@ locals {
       [for identity in var.operator_identities : { identity = identity, role = "operator" }],
       [for identity in var.tenant_identities : { identity = identity, role = "tenant" }],
     )
-    limits = { max_hosts = var.max_hosts }
+    limits = merge(
+      { max_hosts = var.max_hosts },
+      { for what in ["destruction"] : what => var.destruction if var.destruction != null },
+    )
   })
 }

@@ -73,3 +73,9 @@ variable "host" {
   })
   default = null
 }
+
+variable "destruction" {
+  description = "How many hosts may be destroyed within an hour; null leaves it to the function's own default."
+  type        = object({ hosts_per_hour = number, share_per_hour_percent = number })
+  default     = null
+}

@@ -63,7 +63,8 @@ locals {
 # Tags of shared/core/src/tags.rs.
 locals {
   tag_keys = [
-    "enclave:id", "enclave:zone", "enclave:application", "enclave:cluster", "enclave:request-id", "enclave:load-balancer",
+    "enclave:id", "enclave:zone", "enclave:application", "enclave:cluster", "enclave:request-id", "enclave:client-token",
+    "enclave:load-balancer",
   ]
   ours = { "aws:ResourceTag/enclave:id" = var.enclave.enclave_id }
   # What is created carries this enclave's tags, and no tag that means something to somebody else.

@@ -62,7 +62,7 @@ locals {
       Resource = local.balancers
       Condition = merge(local.tagged_as_ours, {
         StringEquals = merge(local.tagged_as_ours.StringEquals, local.ours, {
-          "elasticloadbalancing:ListenerProtocol" = ["TCP", "UDP", "TCP_UDP"]
+          "elasticloadbalancing:ListenerProtocol" = "TCP"
         })
       })
     },

@@ -32,17 +32,24 @@ locals {
       Condition = { StringEquals = local.ours }
     },
     {
-      # The new volume has no tags of its own in the request; whose it is follows from the instance above.
+      Sid       = "BeginReplacementsTagged"
+      Effect    = "Allow"
+      Action    = "ec2:CreateReplaceRootVolumeTask"
+      Resource  = "${local.arn.ec2}:replace-root-volume-task/*"
+      Condition = local.tagged_as_ours
+    },
+    {
+      # AWS takes no tags for the new volume; whose it is follows from the instance above.
       Sid      = "ReplaceRootVolumes"
       Effect   = "Allow"
       Action   = "ec2:CreateReplaceRootVolumeTask"
-      Resource = concat(["${local.arn.ec2}:replace-root-volume-task/*", "${local.arn.ec2}:volume/*"], local.image_arns)
+      Resource = concat(["${local.arn.ec2}:volume/*"], local.image_arns)
     },
     {
       Sid      = "TagReplacements"
       Effect   = "Allow"
       Action   = "ec2:CreateTags"
-      Resource = ["${local.arn.ec2}:replace-root-volume-task/*", "${local.arn.ec2}:volume/*"]
+      Resource = "${local.arn.ec2}:replace-root-volume-task/*"
       Condition = merge(local.tagged_as_ours, {
         StringEquals = merge(local.tagged_as_ours.StringEquals, { "ec2:CreateAction" = "CreateReplaceRootVolumeTask" })
       })

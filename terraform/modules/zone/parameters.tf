@@ -34,6 +34,7 @@ locals {
     "logs-key-arn"                          = aws_kms_key.zone["logs"].arn
     "replies-key-arn"                       = aws_kms_key.replies.arn
     "log-retention-days"                    = tostring(var.log_retention_days)
+    "pace-percent"                          = tostring(var.pace_percent)
     "provision-timeout-seconds"             = tostring(var.timeouts.provision)
     "detect-drift-timeout-seconds"          = tostring(var.timeouts.detect_drift)
     "compact-logs-timeout-seconds"          = tostring(var.timeouts.compact_logs)

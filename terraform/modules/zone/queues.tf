@@ -9,6 +9,7 @@ locals {
       visibility    = var.timeouts.provision + 30
       retention     = 4 * 24 * 3600
       wait          = 0
+      receives      = 5
     }
     results = {
       key           = "results"
@@ -17,6 +18,8 @@ locals {
       visibility    = 30
       retention     = 14 * 24 * 3600
       wait          = 20
+      # The most there can be: those who wait for one reply read past the others again and again.
+      receives = 1000
     }
     notifications = {
       key           = "notifications"
@@ -25,9 +28,9 @@ locals {
       visibility    = 6 * var.timeouts.compact_logs
       retention     = 14 * 24 * 3600
       wait          = 0
+      receives      = 5
     }
   }
-  max_receives = 5
 }
 
 resource "aws_sqs_queue" "zone" {
@@ -43,7 +46,7 @@ resource "aws_sqs_queue" "zone" {
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letters[each.key].arn
-    maxReceiveCount     = local.max_receives
+    maxReceiveCount     = each.value.receives
   })
 
   tags = merge(local.tags, { Name = local.names.queues[each.key] })

@@ -61,6 +61,28 @@ variable "max_hosts" {
   }
 }
 
+variable "destruction" {
+  description = "How many hosts may be destroyed within an hour, and what share of those there are; the first v1/gate.json says so. Null leaves it to the function's default."
+  type        = object({ hosts_per_hour = number, share_per_hour_percent = number })
+  default     = null
+
+  validation {
+    condition     = try(var.destruction.hosts_per_hour >= 0 && var.destruction.share_per_hour_percent >= 0 && var.destruction.share_per_hour_percent <= 100, var.destruction == null)
+    error_message = "destruction must have hosts_per_hour of 0 or more and share_per_hour_percent from 0 to 100."
+  }
+}
+
+variable "pace_percent" {
+  description = "Pace of the provision function's calls to EC2 and ELB in percent of the usual one: more where AWS raised the account's limits, less to leave more to other tools."
+  type        = number
+  default     = 100
+
+  validation {
+    condition     = var.pace_percent >= 1 && var.pace_percent <= 10000 && floor(var.pace_percent) == var.pace_percent
+    error_message = "pace_percent must be a whole number from 1 to 10000, got ${var.pace_percent}."
+  }
+}
+
 variable "root_volume_gib" {
   description = "Size of each host's root volume in GiB."
   type        = number

@@ -7,6 +7,7 @@ module "documents" {
   operator_identities = var.registration.operator_identities
   tenant_identities   = var.registration.tenant_identities
   max_hosts           = var.max_hosts
+  destruction         = var.destruction
   audience = {
     account    = local.account_id
     region     = local.region

@@ -27,17 +27,13 @@ def assert_fits(value, fields, where):
     assert required <= set(value) <= set(fields), (where, sorted(value), sorted(fields))
 
 
-# Fields that zone.json has before the functions ask for them: they are on their way.
-AHEAD = {"root_volume_gib"}
-
-
 def test_zone_json_is_the_foundation(repository, rendered):
     text = source(repository, "shared/core/src/foundation.rs")
     zone = rendered["documents/zone"]
     assert_fits(zone, struct_fields(text, "Foundation"), "zone.json")
     fields = struct_fields(text, "ZoneFoundation")
     for name, value in zone["availability_zones"].items():
-        assert_fits({key: v for key, v in value.items() if key in fields or key not in AHEAD}, fields, name)
+        assert_fits(value, fields, name)
     assert zone["schema"] == 1
     audience = source(repository, "shared/protocol/src/request.rs")
     assert_fits(zone["audience"], struct_fields(audience, "Audience"), "audience")
@@ -62,6 +58,13 @@ def test_gate_json_is_a_gate(repository, rendered):
     assert_fits(gate["limits"], struct_fields(text, "Limits"), "limits")
     assert gate["schema"] == int(re.search(r"pub const SCHEMA: u32 = (\d+);", text)[1])
     assert {identity["role"] for identity in gate["identities"]} <= {"operator", "tenant", "host"}
+
+
+def test_the_gates_limit_of_destruction_has_the_functions_fields(repository, configuration):
+    fields = struct_fields(source(repository, "shared/gate/src/rules.rs"), "Destruction")
+    documents = configuration.modules[(configuration.root / "modules/documents").resolve()]
+    declared = documents.variables["destruction"]["type"]
+    assert set(re.findall(r"(\w+)\s*=", declared)) == set(fields)
 
 
 def test_names_of_balancers_begin_as_the_function_makes_them(repository, rendered):
@@ -99,7 +102,9 @@ def test_the_functions_may_touch_the_keys_they_use(repository, rendered):
 
 
 def test_terraform_gives_a_parameter_for_each_variable_of_the_function(repository, zone):
-    wanted = re.findall(r'required\("ENCLAVE_(\w+)"\)', source(repository, "functions/provision/src/config.rs"))
+    wanted = re.findall(
+        r'(?:required|number)\("ENCLAVE_(\w+)"', source(repository, "functions/provision/src/config.rs")
+    )
     assert wanted
     parameters = zone.locals["parameters"]
     names = {
@@ -122,7 +127,10 @@ def test_queues_are_those_of_the_local_enclave(repository, rendered, zone):
     names = set(rendered["documents/names"]["queues"].values())
     for what in re.findall(r'queue\(\s*"([\w-]+)"', made):
         assert f"dev-aws-us-east-1-{what}.fifo" in names, what
-    assert zone.locals["max_receives"] == int(re.search(r"MAX_RECEIVES: u32 = (\d+)", made)[1])
+    receives = re.findall(r"const MAX_(?:RESULT_)?RECEIVES: u32 = (\d+)", made)
+    assert receives == ["5", "1000"]
+    mine = re.findall(r"receives'?\s*[=:]\s*(\d+)", str(zone.locals["queues"]))
+    assert mine == ["5", "1000", "5"], "requests, results, notifications"
     margin = re.search(r"VISIBILITY_MARGIN_SECONDS: u64 = (\d+)", made)[1]
     assert f"var.timeouts.provision + {margin}" in str(zone.locals["queues"])
 
@@ -141,8 +149,11 @@ def test_buckets_are_those_of_the_local_enclave(repository, rendered):
 
 def test_subnets_are_numbered_as_in_the_local_enclave(repository, zone):
     made = local_enclave(repository)["network"]
-    assert 'subnet("hosts", position)' in made and 'subnet("balancers", 128 + position)' in made
+    assert "(position * 16, 128 + position)" in made
+    assert 'format!("10.0.{hosts}.0/20")' in made and 'format!("10.0.{balancers}.0/24")' in made
     subnets = {name: body for (_, kind, name), (body, _) in zone.resources.items() if kind == "aws_subnet"}
+    assert subnets["host"]["cidr_block"] == "${cidrsubnet(var.vpc_cidr, 4, each.value)}"
+    assert subnets["balancer"]["cidr_block"] == "${cidrsubnet(var.vpc_cidr, 8, 128 + each.value)}"
     assert subnets["host"]["ipv6_cidr_block"] == "${cidrsubnet(aws_vpc.zone.ipv6_cidr_block, 8, each.value)}"
     assert subnets["balancer"]["ipv6_cidr_block"] == "${cidrsubnet(aws_vpc.zone.ipv6_cidr_block, 8, 128 + each.value)}"
 
