@@ -56,15 +56,19 @@ locals {
       Condition = local.tagged_as_ours
     },
     {
+      # A key of several values, as groups and subnets above.
       Sid      = "CreateListeners"
       Effect   = "Allow"
       Action   = "elasticloadbalancing:CreateListener"
       Resource = local.balancers
-      Condition = merge(local.tagged_as_ours, {
-        StringEquals = merge(local.tagged_as_ours.StringEquals, local.ours, {
-          "elasticloadbalancing:ListenerProtocol" = "TCP"
-        })
-      })
+      Condition = {
+        StringEquals = merge(local.tagged_as_ours.StringEquals, local.ours)
+        "ForAllValues:StringEquals" = {
+          "aws:TagKeys"                           = local.tag_keys
+          "elasticloadbalancing:ListenerProtocol" = ["TCP"]
+        }
+        Null = { "elasticloadbalancing:ListenerProtocol" = "false" }
+      }
     },
     {
       Sid      = "TagWhatIsCreated"

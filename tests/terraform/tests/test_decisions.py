@@ -14,7 +14,12 @@ IAM = Path(__file__).resolve().parents[2] / "iam"
 ACCOUNT, OPERATOR, STRANGER = "111122223333", "999988887777", "444455556666"
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 # Keys that hold several values, of which one may be given alone.
-SEVERAL = {"aws:TagKeys", "elasticloadbalancing:SecurityGroup", "elasticloadbalancing:Subnet"}
+SEVERAL = {
+    "aws:TagKeys",
+    "elasticloadbalancing:ListenerProtocol",
+    "elasticloadbalancing:SecurityGroup",
+    "elasticloadbalancing:Subnet",
+}
 PREFIXES = {
     "ec2:": f"arn:aws:ec2:us-east-1:{ACCOUNT}:",
     "elb:": f"arn:aws:elasticloadbalancing:us-east-1:{ACCOUNT}:",
