@@ -30,16 +30,20 @@ test: ## run every test; the last line is "N passed, N failed"
 
 lint: $(deny) $(ruff) ## check formatting, lints, licences and what may be linked
 	cargo fmt --all --check
-	$(ruff) format --check $(ruff_options) tests/emulator tests/run-tests tests/tests
-	$(ruff) check --select E,F,W,B,UP --target-version py311 $(ruff_options) tests/emulator tests/run-tests tests/tests
+	$(ruff) format --check $(ruff_options) $(python_files)
+	$(ruff) check --select E,F,W,B,UP --target-version py311 $(ruff_options) $(python_files)
 	$(deny) --locked check --hide-inclusion-graph bans licenses sources
 	@if $(deny) fetch db 2>/dev/null; then echo $(deny) --locked check advisories; $(deny) --locked check advisories; \
 	else echo 'SKIPPED: security advisories, because their database cannot be fetched from here'; fi
+	@if command -v terraform >/dev/null; then terraform fmt -recursive -check -diff terraform; \
+	else echo 'SKIPPED: the format of terraform/, because Terraform is not installed here'; fi
+	$(PYTHON) tests/terraform/run --checkov
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 fmt: $(ruff) ## format Rust and Python
 	cargo fmt --all
-	$(ruff) format $(ruff_options) tests/emulator tests/run-tests tests/tests
+	$(ruff) format $(ruff_options) $(python_files)
+	@if command -v terraform >/dev/null; then terraform fmt -recursive terraform; fi
 
 soak: build ## play random schedules of requests and faults: N=500 SEED=7
 	$(CARGO_TARGET_DIR)/debug/soak --schedules $(or $(N),500) --seed $(or $(SEED),1)
@@ -60,6 +64,7 @@ ledger-fixtures: build ## keep the ledger as this version leaves it half way: NA
 	NAME=$(NAME) cargo test --workspace --locked --test ledger_versions keep_what -- --ignored
 
 ruff_options := --isolated --no-cache --line-length 120
+python_files := tests/emulator tests/run-tests tests/tests tests/terraform tests/terraform/run
 
 $(deny):
 	env -u CARGO_TARGET_DIR cargo install --locked --root $(@D:/bin=) cargo-deny@$(CARGO_DENY)
