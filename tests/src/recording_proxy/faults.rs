@@ -84,8 +84,8 @@ pub struct Random {
     pub at_most: u32,
 }
 
-/// What a call takes by a clock that a test drives: the middle of what EC2 and Elastic Load Balancing take.
-const CALL_TIME: Duration = Duration::from_millis(200);
+/// What a call takes by a clock that a test drives: the order of what EC2 and Elastic Load Balancing take.
+const CALL_TIME: Duration = Duration::from_millis(500);
 
 /// All faults of one proxy.
 #[derive(Debug, Default)]

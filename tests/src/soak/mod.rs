@@ -19,7 +19,7 @@ use play::Stage;
 
 /// Schedules that one local enclave plays before it is taken down: a new one costs as much as one of them, and the more
 /// an old one remembers, the slower it is looked at.
-const SCHEDULES_OF_AN_ENCLAVE: usize = 10;
+const SCHEDULES_OF_AN_ENCLAVE: usize = 20;
 
 /// A schedule that went wrong.
 #[derive(Debug, Clone)]

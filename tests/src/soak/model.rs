@@ -72,7 +72,7 @@ impl Model {
     pub(super) fn round(&self, draw: &mut Draw) -> Vec<(&'static str, Mode, Order)> {
         let mut orders = Vec::new();
         for cluster in self.clusters.keys() {
-            if draw.chance(80) {
+            if draw.chance(70) {
                 orders.extend(self.drawn(draw, cluster).map(|(name, order)| (name, Mode::Apply, order)));
             }
             if draw.chance(15) {

@@ -107,7 +107,8 @@ impl Stage {
 
 impl Play<'_> {
     async fn whole(&mut self) -> Result<()> {
-        for _ in 0..3 {
+        let rounds = 2 + self.draw.below(2);
+        for _ in 0..rounds {
             let orders = self.model.round(&mut self.draw);
             self.round(orders).await?;
         }

@@ -47,7 +47,7 @@ impl Weather {
             let times = *draw.one(&[1, 2, u32::MAX]);
             Rule { after: draw.below(4), times, ..Rule::once("RunInstances", fault) }
         });
-        Self { scarcity, stale: draw.chance(25), faults: Draw::new(seed, "faults") }
+        Self { scarcity, stale: draw.chance(20), faults: Draw::new(seed, "faults") }
     }
 
     /// Begins.

@@ -170,7 +170,7 @@ async fn while_hosts_cannot_be_read_nothing_is_taken_for_gone() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_that_lag_thirty_seconds_behind_lead_to_no_duplicate() -> Result<()> {
     let zone = Zone::start().await?;
-    // By a clock that each call moves on by a fifth of a second, so that the test need not wait.
+    // By a clock that each call moves on by half a second, so that the test need not wait.
     zone.enclave.proxy().advance(Duration::ZERO);
     zone.enclave.proxy().stale_for(Some(Duration::from_secs(30)));
     let reply = zone.done(zone.provision_hosts(2)).await?;
