@@ -80,7 +80,7 @@ impl Work<'_> {
                 other => return Ok(other),
             }
         }
-        for step in plan.steps.iter().filter(|step| !creates(step)) {
+        for step in plan.steps.iter().filter(|step| !step.creates()) {
             if self.is_time_up() {
                 return Ok(Applied::Later(TIME_IS_UP.to_owned()));
             }
@@ -310,16 +310,4 @@ pub(crate) fn intend(record: &mut RequestRecord, creation: Creation, now: Timest
         Some(call) => call.answer = None,
         None => record.calls.push(StoredCall { creation, decided_at: now, tries: 0, answer: None }),
     }
-}
-
-fn creates(step: &Step) -> bool {
-    matches!(
-        step,
-        Step::Launch { .. }
-            | Step::ReplaceRootVolume { .. }
-            | Step::CreateTargetGroup { .. }
-            | Step::CreateBalancer { .. }
-            | Step::CreateListener { .. }
-            | Step::CreateEndpointService { .. }
-    )
 }

@@ -1,16 +1,18 @@
 //! The ledger: what is desired and how far each request has come, as objects in the state bucket.
 
+mod host;
 mod load_balancer;
 mod rebuild;
 
 use std::collections::BTreeMap;
 
 use enclave_protocol::code::Code;
-use enclave_protocol::names::{ApplicationId, AvailabilityZone, ClusterId, HostId, ImageId, InstanceType};
+use enclave_protocol::names::{HostId, InstanceType};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use host::{DesiredHost, HostRecord};
 pub use load_balancer::LoadBalancerRecord;
 pub use rebuild::{RebuildEnd, RebuildMark};
 
@@ -184,44 +186,6 @@ impl HostStage {
             Self::RebuiltUnfit => "rebuilt and unfit",
         }
     }
-}
-
-/// One host that this enclave launched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HostRecord {
-    /// The application it serves.
-    pub application: ApplicationId,
-    /// The cluster in it.
-    pub cluster: ClusterId,
-    /// The request that launched it.
-    pub request_id: Uuid,
-    /// Its instance type.
-    pub instance_type: InstanceType,
-    /// Its availability zone.
-    pub availability_zone: AvailabilityZone,
-    /// The image it booted.
-    pub image: ImageId,
-    /// When it was launched.
-    pub launched_at: Timestamp,
-    /// What it should be.
-    pub desired: DesiredHost,
-    /// When it was attested and handed over; none while its root volume is replaced.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attested_at: Option<Timestamp>,
-    /// Its last rebuild, unless that ended well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rebuild: Option<RebuildMark>,
-}
-
-/// What a host should be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DesiredHost {
-    /// Running, for its cluster.
-    Running,
-    /// Terminated.
-    Terminated,
 }
 
 /// The line: who works now, and on what.

@@ -10,8 +10,8 @@ use thiserror::Error;
 
 use crate::aws::{AwsFailure, ErrorClass};
 
-/// Version of the shape that this build writes.
-pub const SCHEMA: u32 = 1;
+/// Version of the shape that this build writes. It reads that of the version before as well (`tests/fixtures/ledger-v1`).
+pub const SCHEMA: u32 = 2;
 
 /// Largest object that is read, in bytes: 1000 hosts of a request take about a third of it.
 pub const MAX_OBJECT_BYTES: i64 = 4 * 1024 * 1024;
