@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use enclave_protocol::code::Code;
 use enclave_protocol::names::{HostId, ImageId, InstanceType};
-use enclave_protocol::reply::{HostState, Reply, Status};
+use enclave_protocol::reply::{HostResult, HostState, RebuildState, Reply, Status};
 use enclave_protocol::request::{Mode, Order};
 
 use super::draw::Draw;
@@ -39,6 +39,7 @@ pub(super) const GENERATORS: &[Generator] = &[
         weight: 3,
         make: |draw, model, cluster| model.deprovision(draw, cluster),
     },
+    Generator { name: "rebuild", weight: 2, make: |draw, model, cluster| model.rebuild(draw, cluster) },
     Generator { name: "configure", weight: 4, make: |draw, model, cluster| model.configure(draw, cluster) },
     Generator { name: "remove", weight: 2, make: |_, model, cluster| model.remove(cluster) },
     Generator { name: "describe", weight: 1, make: |_, _, _| Some(orders::describe()) },
@@ -54,7 +55,7 @@ struct Cluster {
 /// Everything as it should be.
 #[derive(Debug, Clone)]
 pub(super) struct Model {
-    image: ImageId,
+    images: Vec<ImageId>,
     instance_types: Vec<InstanceType>,
     /// Whether launches may get less than they ask for.
     scarce: bool,
@@ -63,9 +64,9 @@ pub(super) struct Model {
 
 impl Model {
     /// Nothing yet; `scarce` where pools may be short of room.
-    pub(super) fn new(image: ImageId, instance_types: Vec<InstanceType>, scarce: bool) -> Self {
+    pub(super) fn new(images: Vec<ImageId>, instance_types: Vec<InstanceType>, scarce: bool) -> Self {
         let clusters = CLUSTERS.iter().map(|name| ((*name).to_owned(), Cluster::default())).collect();
-        Self { image, instance_types, scarce, clusters }
+        Self { images, instance_types, scarce, clusters }
     }
 
     /// Orders to be sent together: at most one that changes each cluster, and plans and questions beside them.
@@ -147,6 +148,12 @@ impl Model {
                 });
             }
             Order::RemoveLoadBalancer(_) => cluster.balancer = None,
+            Order::RebuildHosts(order) => {
+                let rebuilt = |host: &&HostResult| host.rebuild == Some(RebuildState::Rebuilt);
+                if reply.hosts.iter().filter(rebuilt).count() != order.host_ids.len() {
+                    return Err(format!("not all were rebuilt: {:?}", reply.hosts));
+                }
+            }
             _ => {}
         }
         Ok(())
@@ -167,7 +174,8 @@ impl Model {
     }
 
     fn provision(&self, draw: &mut Draw, cluster: &str) -> Order {
-        let mut order = orders::for_cluster(orders::provision_hosts(1 + draw.below(3), &self.image), cluster);
+        let mut order =
+            orders::for_cluster(orders::provision_hosts(1 + draw.below(3), draw.one(&self.images)), cluster);
         if let Order::ProvisionHosts(order) = &mut order {
             order.instance_types.clone_from(&self.instance_types);
         }
@@ -183,6 +191,14 @@ impl Model {
         let free: Vec<HostId> = cluster_now.hosts.iter().filter(|host| !is_target(host)).cloned().collect();
         let count = 1 + draw.below(u32::try_from(free.len()).ok().filter(|count| *count > 0)?);
         Some(orders::for_cluster(orders::deprovision_hosts(&free[..count as usize]), cluster))
+    }
+
+    /// Some hosts, two at a time, so that the schedule stays short.
+    fn rebuild(&self, draw: &mut Draw, cluster: &str) -> Option<Order> {
+        let hosts: Vec<HostId> = self.clusters.get(cluster)?.hosts.iter().cloned().collect();
+        let count = 1 + draw.below(u32::try_from(hosts.len()).ok().filter(|count| *count > 0)?);
+        let order = orders::rebuild_hosts(&hosts[..count as usize], draw.one(&self.images), Some(2));
+        Some(orders::for_cluster(order, cluster))
     }
 
     fn configure(&self, draw: &mut Draw, cluster: &str) -> Option<Order> {

@@ -69,6 +69,16 @@ impl Stage {
         Ok(Self { enclave, server, seen: Mutex::default() })
     }
 
+    /// What an earlier schedule found of pools is believed for three minutes of real time, which nobody waits for here.
+    async fn forget_pools(&self) -> Result<()> {
+        let (s3, bucket) = (&self.enclave.clients().s3, &self.enclave.made().buckets.state);
+        let known = s3.list_objects_v2().bucket(bucket).prefix("state/v1/capacity/").send().await?;
+        for key in known.contents().iter().filter_map(|object| object.key()) {
+            s3.delete_object().bucket(bucket).key(key).send().await?;
+        }
+        Ok(())
+    }
+
     pub(super) async fn end(self) {
         self.enclave.shutdown().await;
     }
@@ -78,11 +88,12 @@ impl Stage {
     pub(super) async fn play(&self, seed: u64) -> Result<Vec<Vec<String>>> {
         let mut draw = Draw::new(seed, "orders");
         let weather = Weather::new(seed);
-        let image = draw.one(&self.enclave.made().hosts.images).clone();
+        self.forget_pools().await?;
+        let images = self.enclave.made().hosts.images.clone();
         let first = draw.below(3) as usize;
         let types = INSTANCE_TYPES[first..=first + draw.below(2) as usize].iter().map(|name| name.parse());
         let types: Vec<InstanceType> = types.collect::<Result<_, _>>()?;
-        let model = Model::new(image, types, weather.scarcity.is_some());
+        let model = Model::new(images, types, weather.scarcity.is_some());
         weather.over(self.enclave.proxy());
         let mut play = Play {
             stage: self,
