@@ -124,9 +124,11 @@ async fn a_plan_says_what_apply_then_does_and_changes_nothing() -> Result<()> {
             "create_target_group",
             "create_load_balancer",
             "configure_target_group",
+            "configure_health_check",
             "register_targets",
             "create_listener",
             "configure_load_balancer",
+            "secure_load_balancer",
             "configure_listener"
         ]
     );
