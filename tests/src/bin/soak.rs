@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
 use clap::Parser;
-use enclave_tests::soak::soak;
+use enclave_tests::soak::{Violation, soak};
 
 #[derive(Parser)]
 #[command(about = "Plays random schedules of requests and faults against local enclaves.")]
@@ -26,16 +26,16 @@ struct Arguments {
 async fn main() -> Result<ExitCode> {
     let Arguments { schedules, seed, lanes } = Arguments::parse();
     let done = AtomicU64::new(0);
-    let ended = move |_| {
+    let ended = move |violation: Option<&Violation>| {
+        if let Some(violation) = violation {
+            println!("{violation}\n");
+        }
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
         if done.is_multiple_of(50) {
             println!("{done} of {schedules} schedules");
         }
     };
     let violations = soak(seed..seed.saturating_add(schedules), lanes, ended).await?;
-    for violation in &violations {
-        println!("{violation}\n");
-    }
     if violations.is_empty() {
         println!("{schedules} schedules, 0 violations");
         return Ok(ExitCode::SUCCESS);

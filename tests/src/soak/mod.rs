@@ -36,12 +36,12 @@ impl std::fmt::Display for Violation {
     }
 }
 
-/// Plays the schedules of these seeds on `lanes` enclaves at a time; tells `ended` of each. An `Err` is a fault of this
-/// machine.
+/// Plays the schedules of these seeds on `lanes` enclaves at a time; tells `ended` of each, with what it
+/// violated. An `Err` is a fault of this machine.
 pub async fn soak(
     seeds: impl IntoIterator<Item = u64>,
     lanes: usize,
-    ended: impl Fn(u64),
+    ended: impl Fn(Option<&Violation>),
 ) -> Result<Vec<Violation>> {
     let seeds: Vec<u64> = seeds.into_iter().collect();
     let batches = Mutex::new(seeds.chunks(SCHEDULES_OF_AN_ENCLAVE));
@@ -67,16 +67,20 @@ pub async fn play_alone(seed: u64) -> Result<Vec<Vec<String>>> {
 }
 
 /// Plays schedules one after the other; each begins on an account that the one before left empty.
-async fn play_all(seeds: &[u64], ended: &impl Fn(u64)) -> Result<Vec<Violation>> {
+async fn play_all(seeds: &[u64], ended: &impl Fn(Option<&Violation>)) -> Result<Vec<Violation>> {
     let mut stage = Stage::start().await?;
     let mut violations = Vec::new();
     for seed in seeds {
-        if let Err(error) = stage.play(*seed).await {
-            violations.push(Violation { seed: *seed, why: format!("{error:#}") });
+        let violation = match stage.play(*seed).await {
+            Ok(_) => None,
+            Err(error) => Some(Violation { seed: *seed, why: format!("{error:#}") }),
+        };
+        ended(violation.as_ref());
+        if let Some(violation) = violation {
+            violations.push(violation);
             // What it left behind must not be held against the next.
             std::mem::replace(&mut stage, Stage::start().await?).end().await;
         }
-        ended(*seed);
     }
     stage.end().await;
     Ok(violations)
