@@ -1,11 +1,14 @@
 //! The look from outside that every suite ends with finds what should not be there.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use aws_sdk_ec2::types::{InstanceType, ResourceType, Tag, TagSpecification};
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, ActionTypeEnum, LoadBalancerTypeEnum, ProtocolEnum, TargetTypeEnum,
+    Action, ActionTypeEnum, LoadBalancerStateEnum, LoadBalancerTypeEnum, ProtocolEnum, TargetTypeEnum,
 };
 use enclave_tests::outside::{Outside, Wanted};
+use enclave_tests::wait::until;
 
 use crate::support::Zone;
 
@@ -62,6 +65,12 @@ async fn what_nobody_asked_for_is_found_of_whatever_kind() -> Result<()> {
     let forward = Action::builder().r#type(ActionTypeEnum::Forward).target_group_arn(group).build();
     let listener = elb.create_listener().load_balancer_arn(balancer).protocol(ProtocolEnum::Tcp).port(1);
     listener.default_actions(forward).send().await?;
+    until("the balancer to be active", Duration::from_secs(20), async || {
+        let found = elb.describe_load_balancers().load_balancer_arns(balancer).send().await?;
+        let state = found.load_balancers().first().and_then(|it| it.state()?.code());
+        Ok((state == Some(&LoadBalancerStateEnum::Active)).then_some(()))
+    })
+    .await?;
     let service = ec2.create_vpc_endpoint_service_configuration().network_load_balancer_arns(balancer);
     let service = service.send().await?;
     let service = service.service_configuration().and_then(|it| it.service_id()).context("a service")?;
