@@ -185,9 +185,16 @@ impl Work<'_> {
     pub(crate) async fn follow_hosts(
         &self,
         record: &mut Stored<RequestRecord>,
+        request: &Request,
         observed: &Observed,
         now: Timestamp,
     ) -> Result<(), Retry> {
+        // A launch that took effect unheard, and was refused when it was made again, is no refusal.
+        if has_unsure_launch(&record.value)
+            && self.look_up_launches(&mut record.value, request, &observed.hosts).await?
+        {
+            self.store.update(record).await?;
+        }
         let Reading::Known(hosts) = &observed.hosts else { return Ok(()) };
         let missing = missing_hosts(&record.value, hosts, now);
         let confirmed_gone =
@@ -250,14 +257,16 @@ impl Work<'_> {
         })
     }
 
-    /// At the end of a request: a launch without an answer is looked up by its token, never replayed.
+    /// Looks launches up by their tokens among hosts that were seen; says whether that showed any. At the end of a request
+    /// one without an answer is found only so, never replayed.
     pub(crate) async fn look_up_launches(
         &self,
         record: &mut RequestRecord,
         request: &Request,
         hosts: &Reading<BTreeMap<HostId, ObservedHost>>,
-    ) -> Result<(), Retry> {
-        let Reading::Known(hosts) = hosts else { return Ok(()) };
+    ) -> Result<bool, Retry> {
+        let Reading::Known(hosts) = hosts else { return Ok(false) };
+        let mut found = false;
         for call in record.calls.iter_mut().filter(|call| is_unsure(call)) {
             let Creation::RunInstances(launch) = &call.creation else { continue };
             let launched: Vec<HostId> = hosts
@@ -269,9 +278,13 @@ impl Work<'_> {
                 .collect();
             if !launched.is_empty() {
                 call.answer = Some(Answer::Launched { hosts: launched, at: Timestamp::now() });
+                found = true;
             }
         }
-        self.list_launched_hosts(record, request).await
+        if found {
+            self.list_launched_hosts(record, request).await?;
+        }
+        Ok(found)
     }
 }
 

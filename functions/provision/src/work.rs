@@ -198,7 +198,7 @@ impl Work<'_> {
                 Applied::Later(why) => self.later(record, request, observed, &why).await.map(Some),
             };
         }
-        self.follow_hosts(record, observed, now).await?;
+        self.follow_hosts(record, request, observed, now).await?;
         self.follow_rebuilds(record, request, observed, now).await?;
         let limits = self.limits(request, observed, now).await?;
         let wanted = desired(request, &record.value, &self.rules.foundation);

@@ -42,7 +42,9 @@ resource "aws_sqs_queue" "zone" {
   visibility_timeout_seconds  = each.value.visibility
   message_retention_seconds   = each.value.retention
   receive_wait_time_seconds   = each.value.wait
-  kms_master_key_id           = aws_kms_key.zone[each.value.key].arn
+  # The most that SQS carries: a reply about a thousand hosts that all failed is larger than 256 KiB.
+  max_message_size  = 1048576
+  kms_master_key_id = aws_kms_key.zone[each.value.key].arn
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letters[each.key].arn

@@ -58,21 +58,13 @@ pub async fn soak(
     Ok(violations)
 }
 
-/// Plays one schedule on an enclave of its own; tells what struck, step by step.
-pub async fn play_alone(seed: u64) -> Result<Vec<Vec<String>>> {
-    let stage = Stage::start().await?;
-    let struck = stage.play(seed).await?;
-    stage.end().await;
-    Ok(struck)
-}
-
 /// Plays schedules one after the other; each begins on an account that the one before left empty.
 async fn play_all(seeds: &[u64], ended: &impl Fn(Option<&Violation>)) -> Result<Vec<Violation>> {
     let mut stage = Stage::start().await?;
     let mut violations = Vec::new();
     for seed in seeds {
         let violation = match stage.play(*seed).await {
-            Ok(_) => None,
+            Ok(()) => None,
             Err(error) => Some(Violation { seed: *seed, why: format!("{error:#}") }),
         };
         ended(violation.as_ref());

@@ -58,8 +58,6 @@ struct Play<'a> {
     finals: BTreeMap<String, BTreeSet<String>>,
     /// What was done, for the story of a failure.
     story: Vec<String>,
-    /// What struck, step by step.
-    struck: Vec<Vec<String>>,
 }
 
 impl Stage {
@@ -83,9 +81,8 @@ impl Stage {
         self.enclave.shutdown().await;
     }
 
-    /// Plays a seed's schedule; tells what struck, step by step. An error tells what was violated, and the story until
-    /// then.
-    pub(super) async fn play(&self, seed: u64) -> Result<Vec<Vec<String>>> {
+    /// Plays a seed's schedule. An error tells what was violated, and the story until then.
+    pub(super) async fn play(&self, seed: u64) -> Result<()> {
         let mut draw = Draw::new(seed, "orders");
         let weather = Weather::new(seed);
         self.forget_pools().await?;
@@ -103,14 +100,13 @@ impl Stage {
             sent: Vec::new(),
             finals: BTreeMap::new(),
             story: Vec::new(),
-            struck: Vec::new(),
         };
         let played = play.whole().await;
         Weather::clear(self.enclave.proxy());
         self.enclave.forget_calls();
         let story = || format!("{}\n{}", play.story.join("\n"), self.enclave.function().log_tail(15));
         match played {
-            Ok(()) => Ok(play.struck),
+            Ok(()) => Ok(()),
             Err(error) => bail!("{error:#}\n{}", story()),
         }
     }
@@ -211,7 +207,6 @@ impl Play<'_> {
         tokio::time::timeout(STEP_LIMIT, all).await.context("the function does not come to an end")??;
         let struck = enclave.proxy().take_struck();
         self.story.extend(struck.iter().map(|it| format!("  {it}")));
-        self.struck.push(struck);
         self.drain().await
     }
 

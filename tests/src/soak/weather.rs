@@ -59,9 +59,12 @@ impl Weather {
     /// Faults of one step; they depend on nothing but the seed and the step's number.
     pub(super) fn step(&mut self, proxy: &RecordingProxy) {
         proxy.advance(STEP);
+        proxy.draw(Some(self.next_step()));
+    }
+
+    fn next_step(&mut self) -> Random {
         let at_most = *self.faults.one(&[0, 0, 1, 1, 2]);
-        let seed = self.faults.seed();
-        proxy.draw(Some(Random { seed, per_mille: PER_MILLE, faults: FAULTS.to_vec(), at_most }));
+        Random { seed: self.faults.seed(), per_mille: PER_MILLE, faults: FAULTS.to_vec(), at_most }
     }
 
     /// Lets reads catch up with what was answered before.
@@ -74,5 +77,23 @@ impl Weather {
         proxy.script(Vec::new());
         proxy.draw(None);
         proxy.stale_for(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_brings_the_same_weather_again_and_another_seed_does_not() {
+        let of = |seed| {
+            let mut weather = Weather::new(seed);
+            let steps: Vec<Random> = (0..20).map(|_| weather.next_step()).collect();
+            (weather.scarcity, weather.stale, steps)
+        };
+        for seed in 1..50 {
+            assert_eq!(of(seed), of(seed));
+            assert_ne!(of(seed).2, of(seed + 1).2);
+        }
     }
 }
